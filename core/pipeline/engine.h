@@ -15,11 +15,30 @@
 #include "pipeline/pipeline.h"
 
 struct engine;
+struct event_base;
 
-/* All pipelines running or failed for good, no pipeline still starting, brokers reachable. */
+/* How it ended. */
+enum engine_end {
+    ENGINE_DRAINED,       /* all that ran was finished and committed */
+    ENGINE_CUT_SHORT,     /* drain_timeout passed: what still ran is run again by the next owner */
+    ENGINE_TOPICS_MISSING /* it could not start; engine_error() names them */
+};
+typedef void (*engine_ended_fn)(void *data, enum engine_end end);
+
+/* Finds and describes each plugin and checks the pipelines' plugin settings; what is wrong goes into
+ * `ps`. Then starts workers and producer. `settings` is borrowed and outlives the engine. NULL: see ps.
+ * ended() comes once, after engine_stop() or when the engine cannot start. */
+struct engine *engine_new(struct event_base *base, const struct settings *settings,
+                          struct problems *ps, engine_ended_fn ended, void *data);
+/* SIGTERM: drain, commit, leave the groups, end the workers. Bounded by drain_timeout and 10 s. */
+void engine_stop(struct engine *e);
+void engine_free(struct engine *e); /* at any time; what is not settled is the next owner's */
+
+/* All pipelines running, brokers reachable. */
 bool engine_ready(const struct engine *e);
 /* Why it is not ready: a sentence; "" when it is. Borrowed until the next call. */
 const char *engine_not_ready_reason(const struct engine *e);
+const char *engine_error(const struct engine *e);
 size_t engine_pipeline_count(const struct engine *e);
 struct pipeline *engine_pipeline(const struct engine *e, size_t i);
 const struct settings *engine_settings(const struct engine *e);
