@@ -29,7 +29,8 @@ static const uint16_t allowed[JOB_STATE_COUNT] = {
     [JOB_ADMITTED] = TO(WAITING) | TO(SETTLING) | TO(FENCED),
     [JOB_WAITING] = TO(RUNNING) | TO(SETTLING) | TO(FENCED),
     [JOB_RUNNING] = TO(WAITING) | TO(SETTLING) | TO(SETTLED) | TO(FENCED),
-    [JOB_SETTLING] = TO(WAITING) | TO(SETTLED) | TO(FENCED),
+    /* From its emits to its dead letter: the last attempt failed over an emit. */
+    [JOB_SETTLING] = TO(WAITING) | TO(SETTLING) | TO(SETTLED) | TO(FENCED),
     [JOB_SETTLED] = TO(FREE),
     [JOB_FENCED] = TO(FREE),
 };

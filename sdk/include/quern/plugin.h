@@ -353,7 +353,7 @@ static inline void *quern_alloc(struct quern_job *job, size_t bytes)
         if ((size_t)len >= sizeof text)                                                            \
             len = (int)sizeof text - 1;                                                            \
         if (QUERN_HAS(quern_host, job->host, fail))                                                \
-            job->host->fail(job, code, text, (size_t)len);                                         \
+            (job->host->fail)(job, code, text, (size_t)len);                                       \
         return result;                                                                             \
     }
 
