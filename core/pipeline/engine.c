@@ -129,7 +129,7 @@ static void on_topics(void *data, int err, const char *text)
                   &(struct timeval){TOPICS_AGAIN_MS / 1000, TOPICS_AGAIN_MS % 1000 * 1000});
         return;
     }
-    e->ended(e->data, ENGINE_TOPICS_MISSING);
+    e->ended(e->data, err == -EACCES ? ENGINE_NOT_PERMITTED : ENGINE_TOPICS_MISSING);
 }
 
 static void ask_topics(struct engine *e)

@@ -21,7 +21,8 @@ struct event_base;
 enum engine_end {
     ENGINE_DRAINED,       /* all that ran was finished and committed */
     ENGINE_CUT_SHORT,     /* drain_timeout passed: what still ran is run again by the next owner */
-    ENGINE_TOPICS_MISSING /* it could not start; engine_error() names them */
+    ENGINE_TOPICS_MISSING, /* it could not start; engine_error() names them */
+    ENGINE_NOT_PERMITTED   /* the brokers refuse; engine_error() says what */
 };
 typedef void (*engine_ended_fn)(void *data, enum engine_end end);
 
