@@ -21,7 +21,7 @@ IN, OUT, DEAD, GROUP = "chaos-in", "chaos-out", "chaos-dead", "chaos"
 ATTEMPTS, MAX_CRASHES, WINDOW = 5, 3, 2000
 DONE_SECONDS = 300
 
-SETTINGS = harness.PIPELINE.format(name="chaos", plugin="chaos", topic=IN, group=GROUP, body=f"""
+SETTINGS = harness.PIPELINE.format(name="chaos", plugin=harness.TOOLS / "chaos.so", topic=IN, group=GROUP, body=f"""
   workers = 3;
   deadline = "2s";
   grace = "300ms";

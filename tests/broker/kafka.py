@@ -118,7 +118,7 @@ class Broker:
             return properties
         (self.folder / "log4j2.yaml").write_text(LOG4J.format(log=self.folder / "broker.log"),
                                                  encoding="utf-8")
-        cluster = secrets.token_urlsafe(16)
+        cluster = "Q" + secrets.token_urlsafe(16)[1:]  # a leading dash would read as an option
         subprocess.run(self._java("128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c",
                                   str(properties)), check=True, timeout=120,
                        stdout=subprocess.DEVNULL)
