@@ -3,12 +3,13 @@
  * The headers of a dead letter.
  *
  * WHY. The pipeline writes them, `quern dlq` and other people's tools read them: their names are a
- * format, kept in one place so that writer and reader cannot drift apart. Those of KIP-1191 are used
- * where they exist, so that tools made for Kafka Streams or Connect understand our dead letters too.
+ * format, kept in one place so that writer and reader cannot drift apart. Those of KIP-1191 are
+ * used where they exist, so that tools made for Kafka Streams or Connect understand our dead
+ * letters too.
  *
- * All values are UTF-8 text, numbers in decimal, times in Unix milliseconds. A header whose value is
- * not known is left out, never empty. `origin`: written once, for the first death of the record, and
- * kept over later ones; the others describe the last one.
+ * All values are UTF-8 text, numbers in decimal, times in Unix milliseconds. A header whose value
+ * is not known is left out, never empty. `origin`: written once, for the first death of the record,
+ * and kept over later ones; the others describe the last one.
  */
 #ifndef QUERN_KAFKA_DEAD_HEADERS_H
 #define QUERN_KAFKA_DEAD_HEADERS_H
@@ -43,7 +44,7 @@ enum dead_header {
 #define X(symbol, name, origin) DEAD_HEADER_##symbol,
     DEAD_HEADERS(X)
 #undef X
-    DEAD_HEADER_COUNT
+        DEAD_HEADER_COUNT
 };
 
 /* Indexed by enum dead_header. */
