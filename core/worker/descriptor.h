@@ -34,6 +34,13 @@ __attribute__((warn_unused_result)) int descriptor_load(const char *worker, cons
                                                         struct descriptor **ret);
 void descriptor_free(struct descriptor *d); /* NULL is fine */
 
+/* Runs the plugin's own `check` over the pipeline's settings, in a locked-down child. 0; -EINVAL and
+ * the plugin's sentence; another negative errno. */
+__attribute__((warn_unused_result)) int descriptor_check(const char *worker,
+                                                         const struct settings_pipeline *pl,
+                                                         const char *path, int timeout_ms,
+                                                         struct buf *error);
+
 /* Finds the .so of `plugin` (a name, or a path with a '/') in `dirs`: "<dir>/<name>.so". 0 and a path
  * to free(); -ENOENT and a sentence that names what is installed and what was probably meant. */
 __attribute__((warn_unused_result)) int plugin_find(const char *plugin, char *const *dirs,
