@@ -64,10 +64,11 @@ static void assign_all(rd_kafka_t *rk, const char *topic)
     rd_kafka_topic_destroy(rkt);
 }
 
+static volatile unsigned char last_byte; /* what keeps the read from being left out */
+
 /* Returns how many of the batch were records. */
 static long touch(rd_kafka_message_t **batch, ssize_t count)
 {
-    static volatile unsigned char last_byte;
     long records = 0;
 
     for (ssize_t i = 0; i < count; i++) {

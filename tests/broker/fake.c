@@ -37,14 +37,19 @@ static bool fault(const char *name)
 static void send_record(const char *topic, const void *key, size_t key_len, const void *value, size_t len,
                  rd_kafka_headers_t *headers)
 {
-    rd_kafka_resp_err_t err = rd_kafka_producev(
-        fk.producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
-        RD_KAFKA_V_KEY((void *)(uintptr_t)key, key_len),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)value, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    rd_kafka_vu_t record[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key, key_len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value, len}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    rd_kafka_error_t *err =
+        rd_kafka_produceva(fk.producer, record, sizeof record / sizeof *record);
 
     if (err) {
-        fprintf(stderr, "fake: %s\n", rd_kafka_err2str(err));
+        fprintf(stderr, "fake: %s\n", rd_kafka_error_string(err));
         exit(1);
     }
 }

@@ -118,22 +118,26 @@ static rd_kafka_headers_t *roll_headers(unsigned long i)
     return headers;
 }
 
-static void send_record(rd_kafka_t *rk, const char *topic, int partition, const char *key, size_t key_len,
-                 const char *body, size_t body_len, rd_kafka_headers_t *headers)
+static void send_record(rd_kafka_t *rk, const char *topic, int partition, const char *key,
+                        size_t key_len, const char *body, size_t body_len,
+                        rd_kafka_headers_t *headers)
 {
-    for (;;) {
-        rd_kafka_resp_err_t err = rd_kafka_producev(
-            rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-            RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_VALUE((void *)(uintptr_t)body, body_len),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    rd_kafka_vu_t record[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key, key_len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)body, body_len}},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    rd_kafka_error_t *err;
 
-        if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            if (err) {
-                fprintf(stderr, "load: %s\n", rd_kafka_err2str(err));
-                exit(1);
-            }
-            return;
+    while ((err = rd_kafka_produceva(rk, record, sizeof record / sizeof *record))) {
+        if (rd_kafka_error_code(err) != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            fprintf(stderr, "load: %s\n", rd_kafka_error_string(err));
+            exit(1);
         }
+        rd_kafka_error_destroy(err);
         rd_kafka_poll(rk, 100);
     }
 }
