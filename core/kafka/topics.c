@@ -13,8 +13,8 @@
  * The thread owns copies of all it reads and shares with the loop only `struct topics_job`, counted
  * by `refs`; a cancelled job is left to its thread, which ends by its own timeout.
  *
- * librdkafka's embedded broker knows no admin requests, but creates what is asked for by name by a
- * client that may create: that is how it is done there.
+ * librdkafka's embedded broker knows no admin requests, but creates whatever is asked for by name.
+ * So there topics are looked for in the list of all, and created by asking for them.
  */
 #include "kafka/topics.h"
 
@@ -92,31 +92,42 @@ static void job_fail(struct topics_job *job, int err, const char *text)
     buf_str(&job->text, text);
 }
 
-/* Asks for one topic by name. 0 and whether it is there; -EAGAIN: no answer; -EACCES. */
-static int ask(rd_kafka_t *rk, const char *name, int timeout_ms, bool *ret_there)
+/* What the brokers say of one topic. 0 and whether it is there; -EAGAIN: they cannot say now. */
+static int judge(const struct rd_kafka_metadata *metadata, const char *name, bool *ret_there)
 {
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
+
+        if (strcmp(topic->topic, name) != 0)
+            continue;
+        *ret_there = !topic->err && topic->partition_cnt > 0;
+        if (*ret_there || topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+            topic->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+            return 0;
+        if (topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+            return -EACCES;
+        return topic->err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION ? -EINVAL : -EAGAIN;
+    }
+    *ret_there = false;
+    return 0;
+}
+
+/* Asks for one topic by its name, or (list) for all there are: the embedded broker makes each topic
+ * it is asked for by name, and on a real one a list of all may be long. */
+static int ask(rd_kafka_t *rk, const char *name, bool list, int timeout_ms, bool *ret_there)
+{
+    rd_kafka_topic_t *topic = list ? NULL : rd_kafka_topic_new(rk, name, NULL);
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t err;
     int result = -EAGAIN;
 
-    if (!topic)
+    if (!list && !topic)
         return -EINVAL;
-    err = rd_kafka_metadata(rk, 0, topic, &metadata, timeout_ms);
-    if (!err && metadata->topic_cnt == 1) {
-        err = metadata->topics[0].err;
-        *ret_there = !err && metadata->topics[0].partition_cnt > 0;
-        if (*ret_there || err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-            err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-            result = 0;
-        else if (err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-            result = -EACCES;
-        else if (err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION)
-            result = -EINVAL;
-    }
+    if (!rd_kafka_metadata(rk, list, topic, &metadata, timeout_ms))
+        result = judge(metadata, name, ret_there);
     if (metadata)
         rd_kafka_metadata_destroy(metadata);
-    rd_kafka_topic_destroy(topic);
+    if (topic)
+        rd_kafka_topic_destroy(topic);
     return result;
 }
 
@@ -131,7 +142,7 @@ static int ask_all(struct topics_job *job, rd_kafka_t *rk, int64_t deadline_ns, 
                 break;
             if (atomic_load(&job->cancelled))
                 return -ECANCELED;
-            err = ask(rk, job->needs[i].name, left_ms(deadline_ns), &job->there[i]);
+            err = ask(rk, job->needs[i].name, job->embedded, left_ms(deadline_ns), &job->there[i]);
             if (!err && (job->there[i] || !until_there || !job->needs[i].create))
                 break;
             if (err && err != -EAGAIN) {
@@ -284,7 +295,7 @@ static int create_by_asking(struct topics_job *job, int64_t deadline_ns)
         if (!job->there[i] && job->needs[i].create) {
             bool there;
 
-            err = ask(rk, job->needs[i].name, left_ms(deadline_ns), &there);
+            err = ask(rk, job->needs[i].name, false, left_ms(deadline_ns), &there);
         }
     if (err)
         job_fail(job, err, "the embedded broker did not create a topic");
