@@ -12,7 +12,7 @@ prefix=$1
 
 work=$prefix/work
 rm -rf "$work"
-mkdir -p "$work/src"
+mkdir -p "$work/src" "$work/num_enum/src"
 cat >"$work/Cargo.toml" <<'TOML'
 [package]
 name = "throw-away"
@@ -21,8 +21,23 @@ edition = "2018"
 
 [dependencies]
 rdkafka-sys = { version = "=4.10.0", default-features = false }
+
+# Nothing is compiled, so this stands in for a tree of crates that Debian's cargo is too old to read.
+[patch.crates-io]
+num_enum = { path = "num_enum" }
+TOML
+cat >"$work/num_enum/Cargo.toml" <<'TOML'
+[package]
+name = "num_enum"
+version = "0.7.99"
+edition = "2018"
+
+[features]
+default = []
+complex-expressions = []
 TOML
 : >"$work/src/lib.rs"
+: >"$work/num_enum/src/lib.rs"
 cd "$work"
 # An old cargo reads a registry without its whole history only when asked to.
 minor=$(cargo --version | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
