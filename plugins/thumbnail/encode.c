@@ -7,6 +7,7 @@
 #include "encode.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int encode_jpeg(VipsImage *in, const struct request *request, bool fast, void **ret,
                        size_t *ret_len)
@@ -18,6 +19,32 @@ static int encode_jpeg(VipsImage *in, const struct request *request, bool fast, 
 
     vips_area_unref(VIPS_AREA(background));
     return rc;
+}
+
+/* libvips 8.14 puts an EXIF chunk (sides and resolution, 190 bytes) into every WebP, whatever `strip`
+ * says. It is the last chunk of the file: cut it off and take its flag out of the VP8X header. */
+static void webp_drop_exif(uint8_t *data, size_t *len)
+{
+    size_t at = 12;
+
+    if (*len < 30 || memcmp(data + 12, "VP8X", 4) != 0)
+        return;
+    while (at + 8 <= *len) {
+        uint32_t size = (uint32_t)data[at + 4] | (uint32_t)data[at + 5] << 8 |
+                        (uint32_t)data[at + 6] << 16 | (uint32_t)data[at + 7] << 24;
+        size_t next = at + 8 + size + (size & 1);
+
+        if (memcmp(data + at, "EXIF", 4) == 0 && next == *len) {
+            uint32_t riff = (uint32_t)at - 8;
+
+            for (int i = 0; i < 4; i++)
+                data[4 + i] = (uint8_t)(riff >> (8 * i));
+            data[20] &= (uint8_t)~0x08;
+            *len = at;
+            return;
+        }
+        at = next;
+    }
 }
 
 static int encode_as(VipsImage *in, enum format format, const struct request *request, bool fast,
@@ -61,6 +88,8 @@ int encode(VipsImage *in, enum format format, const struct request *request, boo
         rc = encode_as(own, format, request, fast, ret, ret_len);
     }
     VIPS_UNREF(own);
+    if (!rc && format == FORMAT_WEBP)
+        webp_drop_exif(*ret, ret_len);
     if (!rc)
         return 0;
     g_free(*ret);
