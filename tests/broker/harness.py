@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import kafka  # noqa: E402
@@ -280,3 +281,49 @@ class Watch:
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         self.process.wait(20)
+
+
+def job_text(producer, seq, kind, n=0, pad=""):
+    """A body for the chaos plugin, see jobtext.h."""
+    rest = f"{producer} {seq} {kind} {n} {pad}"
+    return f"{zlib.crc32(rest.encode()):08x} {rest}"
+
+
+class Embedded:
+    """`quern broker` as a process of the test's, with topics {name: partitions}."""
+
+    def __init__(self, test, topics, name="broker"):
+        self.port_file = test.folder / f"{name}.port"
+        self.log = test.folder / f"{name}.log"
+        options = [f"--topic={topic}:{count}" for topic, count in topics.items()]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(QUERN), "broker", "--port", "0", "--port-file", str(self.port_file), *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=kafka.die_with_parent)
+        test.cleanups.callback(self.kill)
+        text = wait_until(lambda: self.port_file.exists() and self.port_file.read_text().strip(), 20)
+        if not text:
+            raise RuntimeError(f"quern broker does not start: {self.log.read_text()}")
+        self.bootstrap = text if ":" in text else f"127.0.0.1:{text}"
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+def consume(bootstrap, topic, seconds=20):
+    """All records of a topic, by kcat: [{"key", "payload", "headers", "partition", "offset"}]."""
+    code, out, err = run("kcat", "-C", "-q", "-e", "-J", "-b", bootstrap, "-t", topic, "-o", "beginning",
+                         "-X", "fetch.wait.max.ms=10", timeout=seconds)
+    if code:
+        raise RuntimeError(f"kcat: {err}")
+    records = [json.loads(line) for line in out.splitlines()]
+    for record in records:
+        flat = record.get("headers") or []
+        record["headers"] = dict(zip(flat[::2], flat[1::2]))
+    return records

@@ -88,7 +88,8 @@ def resolve(cache):
 
 
 class Broker:
-    """One node. `ready` is a function(bootstrap, seconds) -> bool that asks for metadata."""
+    """One node. `ready` is a function(bootstrap, seconds, process) -> bool that asks for metadata;
+    `extra` more properties, or a function(broker) that makes them."""
 
     def __init__(self, libs, folder, ready, extra=""):
         self.libs, self.ready, self.extra = str(libs), ready, extra
@@ -111,8 +112,9 @@ class Broker:
 
     def _format(self):
         properties = self.folder / "server.properties"
+        extra = self.extra(self) if callable(self.extra) else self.extra
         properties.write_text(PROPERTIES.format(port=self.port, controller=self.controller,
-                                                data=self.folder / "data", extra=self.extra),
+                                                data=self.folder / "data", extra=extra),
                               encoding="utf-8")
         if (self.folder / "data").exists():
             return properties
