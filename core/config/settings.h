@@ -66,6 +66,7 @@ struct plugin_setting {
     char *text;
     bool list;   /* written as [ ... ] */
     bool quoted; /* written as "..." */
+    bool secret; /* came from a file or a credential */
     struct place place;
 };
 
@@ -128,7 +129,7 @@ struct settings {
     struct settings_log log;
     struct settings_pipeline *pipelines;
     size_t pipeline_count;
-    void *arena_; /* private */
+    void *arena_, *sources_; /* private */
 };
 
 /* Loads `path` and, when it says `include_dir`, the *.conf files there in lexical order. All that is
