@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See address.h. The list is IANA's special-purpose registries (RFC 6890 and its updates) with all that is not
- * globally reachable, plus multicast. For IPv6 the rule is turned round: only 2000::/3, the one block
- * that is given out, is public, less the parts of it that embed or tunnel other addresses (6to4,
- * Teredo) or are reserved. v4-mapped, v4-compatible and NAT64 addresses lie outside of it and are refused
- * whatever they embed: no public server needs to be named that way.
+ * See address.h. The list is IANA's special-purpose registries (RFC 6890 and its updates) with all
+ * that is not globally reachable, plus multicast. For IPv6 the rule is turned round: only 2000::/3,
+ * the one block that is given out, is public, less the parts of it that embed or tunnel other
+ * addresses (6to4, Teredo) or are reserved. v4-mapped, v4-compatible and NAT64 addresses lie
+ * outside of it and are refused whatever they embed: no public server needs to be named that way.
  */
 #include "address.h"
 
-#include <stdint.h>
-#include <string.h>
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
 
 static const struct {
     uint32_t net;

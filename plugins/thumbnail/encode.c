@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See encode.h. JPEG has no transparency: it is laid over the request's background (white where that
- * is "transparent"). A failing encoder is never the picture's fault, so it is a retry; jobs that fail
- * every time end in the dead letters by their attempts.
+ * See encode.h. JPEG has no transparency: it is laid over the request's background (white where
+ * that is "transparent"). A failing encoder is never the picture's fault, so it is a retry; jobs
+ * that fail every time end in the dead letters by their attempts.
  */
 #include "encode.h"
 
@@ -21,8 +21,9 @@ static int encode_jpeg(VipsImage *in, const struct request *request, bool fast, 
     return rc;
 }
 
-/* libvips 8.14 puts an EXIF chunk (sides and resolution, 190 bytes) into every WebP, whatever `strip`
- * says. It is the last chunk of the file: cut it off and take its flag out of the VP8X header. */
+/* libvips 8.14 puts an EXIF chunk (sides and resolution, 190 bytes) into every WebP, whatever
+ * `strip` says. It is the last chunk of the file: cut it off and take its flag out of the VP8X
+ * header. */
 static void webp_drop_exif(uint8_t *data, size_t *len)
 {
     size_t at = 12;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fault: why a job could not be done. The parts of the plugin do not know the engine's verdicts: they
- * fill in a fault and return a negative number, and thumbnail.c turns it into the verdict at the end.
- * The one question a part has to answer is whether trying again can help: fault_reject() where it
- * cannot (the job or the picture is bad), fault_retry() where it can (a server, the disk, time).
+ * fault: why a job could not be done. The parts of the plugin do not know the engine's verdicts:
+ * they fill in a fault and return a negative number, and thumbnail.c turns it into the verdict at
+ * the end. The one question a part has to answer is whether trying again can help: fault_reject()
+ * where it cannot (the job or the picture is bad), fault_retry() where it can (a server, the disk,
+ * time).
  *
  * Codes are fixed words that dead letters are filtered by; README.md lists them all.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See format.h. Magic numbers are those of the formats' specifications: JPEG ITU-T T.81 (SOI + marker),
- * PNG 5.2, RFC 9649 (WebP), GIF89a 17, TIFF 6.0 (BigTIFF is left out: nobody sends it, one more
- * parser), ISO 14496-12 `ftyp` brands for AVIF and HEIF.
+ * See format.h. Magic numbers are those of the formats' specifications: JPEG ITU-T T.81 (SOI +
+ * marker), PNG 5.2, RFC 9649 (WebP), GIF89a 17, TIFF 6.0 (BigTIFF is left out: nobody sends it, one
+ * more parser), ISO 14496-12 `ftyp` brands for AVIF and HEIF.
  */
 #include "format.h"
 
@@ -70,9 +70,9 @@ const char *format_refused_name(const void *data, size_t len)
         size_t len;
         const char *name;
     } refused[] = {
-        {"%PDF", 4, "PDF"},       {"<svg", 4, "SVG"},        {"<?xml", 5, "XML or SVG"},
+        {"%PDF", 4, "PDF"},       {"<svg", 4, "SVG"},         {"<?xml", 5, "XML or SVG"},
         {"BM", 2, "BMP"},         {"\xff\x0a", 2, "JPEG XL"}, {"\0\0\0\x0cJXL ", 8, "JPEG XL"},
-        {"8BPS", 4, "Photoshop"}, {"%!PS", 4, "PostScript"}, {"\0\0\1\0", 4, "ICO"},
+        {"8BPS", 4, "Photoshop"}, {"%!PS", 4, "PostScript"},  {"\0\0\1\0", 4, "ICO"},
         {"II+\0", 4, "BigTIFF"},  {"MM\0+", 4, "BigTIFF"},
     };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * format: the picture formats of the plugin, in one table: what they are called, what may be written,
- * and how the first bytes tell them apart. What a server or a file name says about the type is never
- * asked: a decoder is chosen by the bytes alone, and only from this list.
+ * format: the picture formats of the plugin, in one table: what they are called, what may be
+ * written, and how the first bytes tell them apart. What a server or a file name says about the
+ * type is never asked: a decoder is chosen by the bytes alone, and only from this list.
  */
 #ifndef THUMBNAIL_FORMAT_H
 #define THUMBNAIL_FORMAT_H
@@ -22,7 +22,7 @@ enum format {
 };
 
 /* The formats that can be written come first: FORMAT_JPEG .. FORMAT_OUTPUT_LAST. */
-#define FORMAT_OUTPUT_LAST FORMAT_AVIF
+#define FORMAT_OUTPUT_LAST  FORMAT_AVIF
 #define FORMAT_OUTPUT_COUNT 4 /* so many of them */
 
 enum format format_sniff(const void *data, size_t len);

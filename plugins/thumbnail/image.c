@@ -155,9 +155,9 @@ int image_check_strict(const struct image *image, struct quern_job *job, struct 
     double mean;
     int rc;
 
-    whole = vips_image_new_from_buffer(image->source->data, image->source->len, "", "access",
-                                       VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_WARNING,
-                                       NULL);
+    whole =
+        vips_image_new_from_buffer(image->source->data, image->source->len, "", "access",
+                                   VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_WARNING, NULL);
     if (!whole)
         return image_fault("the strict check", job, fault);
     image_watch(whole, job);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * image: what stands between libvips and the rest: its start, the look at a picture's header before a
- * pixel is decoded, and the way a running decode is stopped.
+ * image: what stands between libvips and the rest: its start, the look at a picture's header before
+ * a pixel is decoded, and the way a running decode is stopped.
  */
 #ifndef THUMBNAIL_IMAGE_H
 #define THUMBNAIL_IMAGE_H
 
-#include <vips/vips.h>
-
 #include <quern/plugin.h>
+#include <vips/vips.h>
 
 #include "fault.h"
 #include "format.h"
@@ -41,9 +40,8 @@ int image_seen_w(const struct image *image);
 int image_seen_h(const struct image *image);
 
 /* Decodes every pixel and throws it away; fails on the first warning. */
-__attribute__((warn_unused_result)) int image_check_strict(const struct image *image,
-                                                           struct quern_job *job,
-                                                           struct fault *fault);
+__attribute__((warn_unused_result)) int
+image_check_strict(const struct image *image, struct quern_job *job, struct fault *fault);
 
 /* Evaluating `vips` stops early once the job is called back. */
 void image_watch(VipsImage *vips, struct quern_job *job);

@@ -3,11 +3,11 @@
  * See ladder.h. Two facts about libvips 8.14 that shape this file:
  *  - the `fail_on` argument of vips_thumbnail_buffer() is ignored, and half a JPEG then makes a
  *    plausible picture; as an option string, "[fail_on=error]", it reaches the loader;
- *  - a pipeline holds on to its source: vips_image_copy_memory() of each step ends the decode there,
- *    or the next step would start it again.
+ *  - a pipeline holds on to its source: vips_image_copy_memory() of each step ends the decode
+ * there, or the next step would start it again.
  *
- * Sizes are exact: fit.c has decided them, so libvips is told to force both sides. The picture may be
- * a little distorted by that, by less than one pixel.
+ * Sizes are exact: fit.c has decided them, so libvips is told to force both sides. The picture may
+ * be a little distorted by that, by less than one pixel.
  */
 #include "ladder.h"
 
@@ -31,8 +31,7 @@ static int jpeg_shrink(const struct image *image, int w, int h)
 {
     int shrink = 8;
 
-    while (shrink > 1 &&
-           (image_seen_w(image) / shrink < w || image_seen_h(image) / shrink < h))
+    while (shrink > 1 && (image_seen_w(image) / shrink < w || image_seen_h(image) / shrink < h))
         shrink /= 2;
     return shrink;
 }
@@ -213,9 +212,9 @@ static int pad(VipsImage *in, const struct fit *fit, const struct request *reque
         alpha = g_object_ref(in);
     }
     background = vips_array_double_new(colour, vips_image_get_bands(alpha));
-    rc = vips_embed(alpha, ret, (fit->canvas_w - fit->crop_w) / 2, (fit->canvas_h - fit->crop_h) / 2,
-                    fit->canvas_w, fit->canvas_h, "extend", VIPS_EXTEND_BACKGROUND, "background",
-                    background, NULL);
+    rc = vips_embed(alpha, ret, (fit->canvas_w - fit->crop_w) / 2,
+                    (fit->canvas_h - fit->crop_h) / 2, fit->canvas_w, fit->canvas_h, "extend",
+                    VIPS_EXTEND_BACKGROUND, "background", background, NULL);
     vips_area_unref(VIPS_AREA(background));
 out:
     VIPS_UNREF(alpha);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ladder: several sizes from one decode. The source is decoded once, scaled while it is decoded to the
- * largest size that is asked for; each smaller size is made from the one before it. For four sizes
- * that costs two thirds of four decodes, and less with slow decoders.
+ * ladder: several sizes from one decode. The source is decoded once, scaled while it is decoded to
+ * the largest size that is asked for; each smaller size is made from the one before it. For four
+ * sizes that costs two thirds of four decodes, and less with slow decoders.
  *
- * Every picture that comes out lies in memory, is sRGB with 8 bits a channel, 3 bands or 4 with alpha,
- * upright, and carries no metadata.
+ * Every picture that comes out lies in memory, is sRGB with 8 bits a channel, 3 bands or 4 with
+ * alpha, upright, and carries no metadata.
  */
 #ifndef THUMBNAIL_LADDER_H
 #define THUMBNAIL_LADDER_H

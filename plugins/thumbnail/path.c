@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See path.h. Percent-decoding is done once, before the checks, so that %2e%2e is seen as what it is
- * and %252e stays a harmless name with a percent sign in it. A zero byte can come only from %00 and is
- * refused with the control characters.
+ * See path.h. Percent-decoding is done once, before the checks, so that %2e%2e is seen as what it
+ * is and %252e stays a harmless name with a percent sign in it. A zero byte can come only from %00
+ * and is refused with the control characters.
  */
 #include "path.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 static int hex_value(char c)
 {
@@ -105,8 +104,8 @@ int path_from_url(const char *url, const char *root, const char *field,
         return fault_reject(fault, "bad_request",
                             "\"%s\": a bad %%-escape or a control character in the path", field);
     if (strncmp(ret_path, root, len) != 0 || (ret_path[len] != '/' && ret_path[len] != '\0'))
-        return fault_reject(fault, "forbidden_path", "\"%s\" is not beneath this pipeline's %s_root",
-                            field, field);
+        return fault_reject(fault, "forbidden_path",
+                            "\"%s\" is not beneath this pipeline's %s_root", field, field);
     if (ret_path[len] == '/')
         len++;
     memmove(ret_path, ret_path + len, strlen(ret_path + len) + 1);

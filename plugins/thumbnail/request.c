@@ -4,8 +4,8 @@
  * fields, trailing bytes and deep nesting are refused. Strictness is kindness here: a producer who
  * misspells `gravity` learns it from the first dead letter, not from a thousand wrong crops.
  *
- * jansson recurses while it parses and allows 2048 levels; a job has three, so the nesting is counted
- * before jansson sees the text.
+ * jansson recurses while it parses and allows 2048 levels; a job has three, so the nesting is
+ * counted before jansson sees the text.
  */
 #include "request.h"
 
@@ -17,11 +17,11 @@
 #include <jansson.h>
 
 #define MAX_DEPTH 8
-#define CODE "bad_request"
+#define CODE      "bad_request"
 
-static const char *const top_fields[] = {"source",     "sizes",      "formats", "quality",
+static const char *const top_fields[] = {"source",     "sizes",       "formats", "quality",
                                          "sink",       "placeholder", "strict",  "if_absent",
-                                         "background", "upscale",    NULL};
+                                         "background", "upscale",     NULL};
 static const char *const size_fields[] = {"name", "w", "h", "fit", "gravity", "focal", NULL};
 static const char *const fit_names[] = {"inside", "cover", "contain", "fill", NULL};
 static const char *const gravity_names[] = {"center", "attention", "entropy", "focal", NULL};
@@ -61,7 +61,8 @@ static int check_fields(json_t *object, const char *const *known, const char *wh
     const char *key;
     json_t *value;
 
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (list_find(known, key) < 0)
             return fault_reject(fault, CODE, "unknown field \"%.64s\"%s", key, where);
     }
@@ -107,8 +108,9 @@ static int read_source(json_t *root, struct request *ret, struct fault *fault)
         return fault_reject(fault, CODE, "\"source\": s3:// is not supported, use https://");
     if (strncasecmp(text, "file://", 7) != 0 && strncasecmp(text, "http://", 7) != 0 &&
         strncasecmp(text, "https://", 8) != 0)
-        return fault_reject(fault, CODE, "\"source\" does not begin with file://, http:// or "
-                                         "https://");
+        return fault_reject(fault, CODE,
+                            "\"source\" does not begin with file://, http:// or "
+                            "https://");
     ret->source = strdup(text);
     return ret->source ? 0 : fault_retry(fault, "no_memory", "no memory for the job");
 }
@@ -265,8 +267,10 @@ static int add_format(const char *name, const struct settings *settings, struct 
         return fault_reject(fault, CODE, "\"formats\": \"%.32s\" is not jpeg, png, webp or avif",
                             name);
     if (list_find(settings->formats_allowed, name) < 0)
-        return fault_reject(fault, "unsupported", "format \"%s\" is not among this pipeline's "
-                                                  "formats_allowed", name);
+        return fault_reject(fault, "unsupported",
+                            "format \"%s\" is not among this pipeline's "
+                            "formats_allowed",
+                            name);
     for (int i = 0; i < ret->format_count; i++)
         if (ret->formats[i] == format)
             return fault_reject(fault, CODE, "\"formats\" has \"%s\" twice", name);
@@ -320,15 +324,16 @@ static int read_quality(json_t *root, struct request *ret, struct fault *fault)
     }
     if (!json_is_object(quality))
         return fault_reject(fault, CODE, "\"quality\" is not a whole number from 1 to 100");
-    json_object_foreach (quality, key, value) {
+    json_object_foreach(quality, key, value)
+    {
         enum format format = format_output(key);
 
         if (format == FORMAT_UNKNOWN || format == FORMAT_PNG)
             return fault_reject(fault, CODE, "\"quality\": \"%.32s\" is not jpeg, webp or avif",
                                 key);
         if (!quality_ok(value))
-            return fault_reject(fault, CODE,
-                                "\"quality\".%s is not a whole number from 1 to 100", key);
+            return fault_reject(fault, CODE, "\"quality\".%s is not a whole number from 1 to 100",
+                                key);
         ret->quality[format] = (int)json_integer_value(value);
     }
     return 0;
@@ -376,8 +381,9 @@ static int read_request(json_t *root, const struct settings *settings, struct re
 
     if (!json_is_object(root))
         return fault_reject(fault, CODE, "the job is not a JSON object");
-    if ((err = check_fields(root, top_fields, "", fault)) || (err = read_source(root, ret, fault)) ||
-        (err = read_sink(root, ret, fault)) || (err = read_sizes(root, settings, ret, fault)) ||
+    if ((err = check_fields(root, top_fields, "", fault)) ||
+        (err = read_source(root, ret, fault)) || (err = read_sink(root, ret, fault)) ||
+        (err = read_sizes(root, settings, ret, fault)) ||
         (err = read_formats(root, settings, ret, fault)) ||
         (err = read_quality(root, ret, fault)) || (err = read_background(root, ret, fault)) ||
         (err = read_placeholder(root, ret, fault)) ||

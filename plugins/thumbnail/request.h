@@ -16,9 +16,9 @@
 #include "format.h"
 #include "settings.h"
 
-#define REQUEST_MAX_BODY 65536 /* bytes of JSON */
+#define REQUEST_MAX_BODY  65536 /* bytes of JSON */
 #define REQUEST_MAX_SIZES 16
-#define REQUEST_NAME_MAX 64
+#define REQUEST_NAME_MAX  64
 
 enum fit_mode {
     FIT_INSIDE,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See result.h. The times are rounded to tenths of a millisecond: more digits are noise, and consumers
- * should not come to rely on them.
+ * See result.h. The times are rounded to tenths of a millisecond: more digits are noise, and
+ * consumers should not come to rely on them.
  */
 #include "result.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See sink.h. Every directory is opened beneath the one before it, links refused (path.c), so neither
- * a job's template nor a record's key can leave sink_root.
+ * See sink.h. Every directory is opened beneath the one before it, links refused (path.c), so
+ * neither a job's template nor a record's key can leave sink_root.
  *
  * Durability, the setting's three values:
- *  none  rename only: after a power cut a thumbnail may be missing or empty, though its job is settled
- *  file  the bytes are on disk before the name appears: never empty, but the name may be missing
- *  full  the directory too (default): a job is settled only when its thumbnails survive a power cut
+ *  none  rename only: after a power cut a thumbnail may be missing or empty, though its job is
+ * settled file  the bytes are on disk before the name appears: never empty, but the name may be
+ * missing full  the directory too (default): a job is settled only when its thumbnails survive a
+ * power cut
  *
  * Every failure here is a retry: a full disk, missing rights and a lost mount are the operator's to
  * mend, and no fault of the job.
@@ -18,22 +19,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "source.h"
 
-#define KEY_MAX 120 /* bytes of a made-safe key before it is cut and hashed */
+#define KEY_MAX      120 /* bytes of a made-safe key before it is cut and hashed */
 #define DEFAULT_NAME "{sha256}-{name}.{ext}"
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static bool plain(unsigned char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
 }
 
 /* A key as a file name: bytes outside A-Za-z0-9_-. become =XX, and so does a leading dot, so that
@@ -72,9 +72,8 @@ static int expand_word(const char *word, size_t len, const struct sink_names *na
         if (!names->key.data || names->key.len == 0)
             return fault_reject(fault, "bad_request",
                                 "\"sink\" uses {key}, but the record has no key");
-        return safe_key(names->key, ret)
-                   ? fault_retry(fault, "sink_io", "cannot compute a SHA-256")
-                   : 0;
+        return safe_key(names->key, ret) ? fault_retry(fault, "sink_io", "cannot compute a SHA-256")
+                                         : 0;
     }
     if (len == 4 && memcmp(word, "name", 4) == 0)
         snprintf(ret, KEY_MAX + 24, "%s", names->name);

@@ -2,9 +2,10 @@
 /*
  * sink: where thumbnails go: files beneath sink_root.
  *
- * A reader of the directory sees a thumbnail whole or not at all: bytes go to a hidden file beside the
- * target (".<random>.part"), which then takes the target's name. A job that runs twice writes the same
- * names again, so repeats do no harm. A worker that is killed in mid-write leaves its .part behind.
+ * A reader of the directory sees a thumbnail whole or not at all: bytes go to a hidden file beside
+ * the target (".<random>.part"), which then takes the target's name. A job that runs twice writes
+ * the same names again, so repeats do no harm. A worker that is killed in mid-write leaves its
+ * .part behind.
  */
 #ifndef THUMBNAIL_SINK_H
 #define THUMBNAIL_SINK_H

@@ -40,7 +40,6 @@ struct source_http *source_http_new(const struct settings *settings);
 void source_http_free(struct source_http *http);
 __attribute__((warn_unused_result)) int source_http_fetch(struct source_http *http,
                                                           struct quern_job *job, const char *url,
-                                                          struct source *ret,
-                                                          struct fault *fault);
+                                                          struct source *ret, struct fault *fault);
 
 #endif

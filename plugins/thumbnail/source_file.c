@@ -12,9 +12,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -97,8 +96,9 @@ static int check_file(int fd, int64_t max_bytes, const char *path, size_t *ret_s
     if (st.st_size == 0)
         return fault_reject(fault, "bad_image", "%s is empty", path);
     if (st.st_size > max_bytes)
-        return fault_reject(fault, "too_large", "%s has %lld bytes, more than max_source_bytes %lld",
-                            path, (long long)st.st_size, (long long)max_bytes);
+        return fault_reject(fault, "too_large",
+                            "%s has %lld bytes, more than max_source_bytes %lld", path,
+                            (long long)st.st_size, (long long)max_bytes);
     *ret_size = (size_t)st.st_size;
     return 0;
 }

@@ -3,33 +3,32 @@
  * Fetches a picture over http or https.
  *
  * Threats and their answers: a URL into the private network (the address is judged in
- * CURLOPT_OPENSOCKETFUNCTION, after the lookup, for every connection of every redirect; no proxy, or
- * the proxy's address would be judged instead); a redirect to another scheme (protocol lists); a body
- * without end (bytes are counted as they arrive: CURLOPT_MAXFILESIZE knows only Content-Length, and
- * no Accept-Encoding is sent, so nothing unpacks); a server that drips (low-speed limit, and a total
- * limit that never passes the job's deadline).
+ * CURLOPT_OPENSOCKETFUNCTION, after the lookup, for every connection of every redirect; no proxy,
+ * or the proxy's address would be judged instead); a redirect to another scheme (protocol lists); a
+ * body without end (bytes are counted as they arrive: CURLOPT_MAXFILESIZE knows only
+ * Content-Length, and no Accept-Encoding is sent, so nothing unpacks); a server that drips
+ * (low-speed limit, and a total limit that never passes the job's deadline).
  *
  * Texts show a URL without its query, fragment and user: those may hold secrets.
  *
- * The easy handle is kept between jobs for its connections. What a connection was judged by does not
- * change while the worker lives, so a reused one needs no second look.
+ * The easy handle is kept between jobs for its connections. What a connection was judged by does
+ * not change while the worker lives, so a reused one needs no second look.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <curl/curl.h>
 
 #include "address.h"
 #include "source.h"
 
-#define URL_MAX 2048
-#define HOST_MAX 255
+#define URL_MAX   2048
+#define HOST_MAX  255
 #define MARGIN_MS 250 /* kept of the deadline, to give the job back in good order */
 
 struct source_http {

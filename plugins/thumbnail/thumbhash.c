@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define SIDE_MAX 100
-#define PI 3.14159265358979323846
+#define PI       3.14159265358979323846
 
 enum channel { L, P, Q, A, CHANNELS };
 
@@ -149,8 +149,8 @@ size_t thumbhash(int w, int h, const uint8_t *rgba, uint8_t ret[static THUMBHASH
     ret[4] = (uint8_t)(header16 >> 8);
     if (has_alpha) {
         transform(w, h, rgba, A, average, 5, 5, &t[A]);
-        ret[at++] = (uint8_t)(clamp_round(15 * t[A].dc, 0, 15) |
-                              clamp_round(15 * t[A].scale, 0, 15) << 4);
+        ret[at++] =
+            (uint8_t)(clamp_round(15 * t[A].dc, 0, 15) | clamp_round(15 * t[A].scale, 0, 15) << 4);
     }
     return put_terms(t, has_alpha ? CHANNELS : A, at, ret);
 }

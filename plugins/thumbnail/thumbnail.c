@@ -3,8 +3,8 @@
  * thumbnail: a picture in (a file or a URL), several sizes and formats out (files), one event that
  * says what was made. README.md has the job's schema, the settings and every code.
  *
- * This file is what the engine sees: the table of settings, the start and the end of a worker, and the
- * translation of a fault into a verdict. The work itself is in work.c and below:
+ * This file is what the engine sees: the table of settings, the start and the end of a worker, and
+ * the translation of a fault into a verdict. The work itself is in work.c and below:
  *
  *   request     the job's JSON                 fit      sides and crops, as numbers
  *   source_*    the bytes of the picture       ladder   decode once, scale down step by step
@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include <curl/curl.h>
-
 #include <quern/plugin.h>
 
 #include "path.h"
@@ -38,8 +37,7 @@ static const struct quern_option options[] = {
                  "What is on disk before a job settles: nothing, the bytes, the directory too."),
     QUERN_CHOICE(struct settings, frames_over, "first", "first|reject",
                  "A source of more than max_frames frames: take its first, or refuse it."),
-    QUERN_SIZE(struct settings, max_source_bytes, "64MiB", 1, INT64_C(1) << 30,
-               "Largest source."),
+    QUERN_SIZE(struct settings, max_source_bytes, "64MiB", 1, INT64_C(1) << 30, "Largest source."),
     QUERN_INT(struct settings, max_pixels, "50000000", 1, 1000000000,
               "Most pixels (width times height) of a source."),
     QUERN_INT(struct settings, max_side, "20000", 1, 65535, "Longest side of a source, pixels."),
@@ -122,8 +120,7 @@ static void make_metrics(const struct quern_context *ctx, struct work_tools *too
     };
 
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        if (quern_metric(ctx, metrics[i].kind, metrics[i].name, metrics[i].help,
-                         metrics[i].metric))
+        if (quern_metric(ctx, metrics[i].kind, metrics[i].name, metrics[i].help, metrics[i].metric))
             quern_log(ctx, QUERN_LOG_WARN, "no metric %s", metrics[i].name);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See work.h. Outputs are stored as soon as they are encoded, one at a time, so that memory holds one
- * of them and not all. When a later one fails, the earlier ones stay: their names are the same when
- * the job runs again, and until then they do no harm.
+ * See work.h. Outputs are stored as soon as they are encoded, one at a time, so that memory holds
+ * one of them and not all. When a later one fails, the earlier ones stay: their names are the same
+ * when the job runs again, and until then they do no harm.
  *
  * A size is rendered only when one of its formats is needed, and the source is decoded only when a
  * size is: with `if_absent`, a job whose outputs are all there costs the fetch and their reading.
@@ -238,8 +238,8 @@ static int fetch_source(struct work *work)
     int err;
 
     if (strncasecmp(url, "file:", 5) == 0)
-        err = source_file_read(tools->source_root, tools->settings, url, &work->source,
-                               work->fault);
+        err =
+            source_file_read(tools->source_root, tools->settings, url, &work->source, work->fault);
     else
         err = source_http_fetch(tools->http, work->job, url, &work->source, work->fault);
     work->result.fetch_ms = clock_ms() - start;
@@ -267,8 +267,7 @@ static int run(struct work *work, char **ret_json)
     int err;
 
     if ((err = request_parse(quern_job_value(work->job), settings, &work->request, work->fault)) ||
-        (err = check_formats(work)) || (err = fetch_source(work)) ||
-        (err = plan_outputs(work)) ||
+        (err = check_formats(work)) || (err = fetch_source(work)) || (err = plan_outputs(work)) ||
         (err = image_probe(&work->source, settings, &work->image, work->fault)) ||
         (err = make_outputs(work)))
         return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * work: one job from its JSON to its result. The order of the steps is the order of their price: what
- * can be refused without fetching is refused first, then what can be refused without decoding.
+ * work: one job from its JSON to its result. The order of the steps is the order of their price:
+ * what can be refused without fetching is refused first, then what can be refused without decoding.
  */
 #ifndef THUMBNAIL_WORK_H
 #define THUMBNAIL_WORK_H

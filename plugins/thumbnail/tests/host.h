@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * host: an engine of fifty lines for the tests of this folder: it gives a job to the plugin and keeps
- * what the plugin answered. It exists beside the SDK's testkit because the parts below thumbnail.c
- * are tested one by one, and some with a job that is called back at a chosen moment.
+ * host: an engine of fifty lines for the tests of this folder: it gives a job to the plugin and
+ * keeps what the plugin answered. It exists beside the SDK's testkit because the parts below
+ * thumbnail.c are tested one by one, and some with a job that is called back at a chosen moment.
  */
 #ifndef THUMBNAIL_TEST_HOST_H
 #define THUMBNAIL_TEST_HOST_H

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See pictures.h. Whatever fails here ends the test program: a test without its picture means nothing.
+ * See pictures.h. Whatever fails here ends the test program: a test without its picture means
+ * nothing.
  */
 #include "pictures.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <ftw.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char place[256];
 

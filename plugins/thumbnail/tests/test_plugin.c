@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plugin as the engine sees it: thumbnail.so is opened, its settings filled in, jobs are handed to
- * it, and what it answers and writes is looked at. Pictures are compared by their pixels.
+ * The plugin as the engine sees it: thumbnail.so is opened, its settings filled in, jobs are handed
+ * to it, and what it answers and writes is looked at. Pictures are compared by their pixels.
  */
+#include <dirent.h>
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <dirent.h>
-#include <dlfcn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -339,8 +338,8 @@ static void handles_alpha(void **state)
 /* A CMYK JPEG, 16 bits, greys, and a picture in another RGB: all come out as plain sRGB. */
 static void converts_colours(void **state)
 {
-    static const char *const sources[] = {"cmyk.jpg", "deep.png", "grey.png", "p3.jpg", "q.tif",
-                                          "q.webp", "q.avif", "q.gif"};
+    static const char *const sources[] = {"cmyk.jpg", "deep.png", "grey.png", "p3.jpg",
+                                          "q.tif",    "q.webp",   "q.avif",   "q.gif"};
     VipsImage *picture, *out, *srgb;
     char job[512];
 
@@ -425,7 +424,10 @@ static void refuses_damage(void **state)
     place_write("in/a.pdf", "%PDF-1.4\n", 9);
     place_write("in/a.bmp", "BM\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     place_write("in/magic.png", "\x89PNG\r\n\x1a\n", 8);
-    place_write("in/magic.avif", "\0\0\0\x18" "ftypavif\0\0\0\0mif1miaf", 24);
+    place_write("in/magic.avif",
+                "\0\0\0\x18"
+                "ftypavif\0\0\0\0mif1miaf",
+                24);
     expect(ONE("half.jpg"), QUERN_REJECT, "bad_image", "");
     expect(ONE("halfp.jpg"), QUERN_REJECT, "bad_image", "");
     expect(ONE("half.png"), QUERN_REJECT, "bad_image", "");
@@ -542,7 +544,8 @@ static void stays_in_source_root(void **state)
 }
 
 #define SINK(sink)                                                                                 \
-    "{\"source\":\"file://@/in/q.jpg\",\"sink\":\"" sink "\",\"sizes\":[{\"name\":\"a\",\"w\":9}]}"
+    "{\"source\":\"file://@/in/q.jpg\",\"sink\":\"" sink "\",\"sizes\":[{\"name\":\"a\",\"w\":9}]" \
+                                                         "}"
 
 static void stays_in_sink_root(void **state)
 {
@@ -569,7 +572,7 @@ static void names_are_made_safe(void **state)
     static const struct {
         const char *key, *name;
     } names[] = {
-        {"user/1", "user=2F1"},       {"..", "=2E."},         {"../../etc", "=2E.=2F..=2Fetc"},
+        {"user/1", "user=2F1"},           {"..", "=2E."},     {"../../etc", "=2E.=2F..=2Fetc"},
         {"a b\n\x1b[", "a=20b=0A=1B=5B"}, {"a=2F", "a=3D2F"}, {"\xc3\xbc", "=C3=BC"},
         {"plain-1_2.3", "plain-1_2.3"},
     };
@@ -768,12 +771,21 @@ static void set_up(const char *so)
     place_make();
     snprintf(source_root, sizeof source_root, "%s/in", place);
     snprintf(sink_root, sizeof sink_root, "%s/out/", place);
-    settings = (struct settings){
-        .source_root = source_root, .sink_root = sink_root, .formats_allowed = formats,
-        .quality_mode = "balanced", .durability = "full", .frames_over = "first",
-        .max_source_bytes = 64 << 20, .max_pixels = 50000000, .max_side = 20000,
-        .max_output_side = 4096, .max_frames = 1, .connect_timeout = 5000,
-        .fetch_timeout = 15000, .low_speed_time = 10000, .low_speed_bytes = 1024};
+    settings = (struct settings){.source_root = source_root,
+                                 .sink_root = sink_root,
+                                 .formats_allowed = formats,
+                                 .quality_mode = "balanced",
+                                 .durability = "full",
+                                 .frames_over = "first",
+                                 .max_source_bytes = 64 << 20,
+                                 .max_pixels = 50000000,
+                                 .max_side = 20000,
+                                 .max_output_side = 4096,
+                                 .max_frames = 1,
+                                 .connect_timeout = 5000,
+                                 .fetch_timeout = 15000,
+                                 .low_speed_time = 10000,
+                                 .low_speed_bytes = 1024};
 }
 
 int main(int argc, char **argv)

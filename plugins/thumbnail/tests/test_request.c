@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jobs as strangers write them. Each bad one must be refused with a sentence that names what is wrong;
- * the texts are part of the promise, since they are all that a producer sees.
+ * Jobs as strangers write them. Each bad one must be refused with a sentence that names what is
+ * wrong; the texts are part of the promise, since they are all that a producer sees.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +16,9 @@
 static const char *const all_formats[] = {"jpeg", "png", "webp", "avif", NULL};
 static const struct settings settings = {.formats_allowed = all_formats, .max_output_side = 4096};
 
-#define SIZES "\"sizes\":[{\"name\":\"a\",\"w\":10,\"h\":10}]"
-#define SOURCE "\"source\":\"file:///a\""
-#define JOB(rest) "{" SOURCE "," SIZES rest "}"
+#define SIZES       "\"sizes\":[{\"name\":\"a\",\"w\":10,\"h\":10}]"
+#define SOURCE      "\"source\":\"file:///a\""
+#define JOB(rest)   "{" SOURCE "," SIZES rest "}"
 #define SIZED(size) "{" SOURCE ",\"sizes\":[" size "]}"
 
 static int parse(const char *text, struct request *ret, struct fault *fault)
@@ -150,8 +150,7 @@ static void refuses_by_name(void **state)
         assert_null(r.source);
         if (fault.kind != FAULT_REJECT || strcmp(fault.code, "bad_request") != 0 ||
             !strstr(fault.text, bad[i].says))
-            fail_msg("%s gave %s: %s, not \"%s\"", bad[i].job, fault.code, fault.text,
-                     bad[i].says);
+            fail_msg("%s gave %s: %s, not \"%s\"", bad[i].job, fault.code, fault.text, bad[i].says);
     }
 }
 
