@@ -4,14 +4,11 @@
  */
 #include "rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/xalloc.h"
@@ -287,4 +284,30 @@ void rig_stop(struct rig *rig, struct rig_owner *owner, int timeout_ms)
     consumer_free(owner->consumer);
     owner->consumer = NULL;
     rig_owner_done(owner);
+}
+
+/* The function behind the macro cmocka_run_group_tests_name(), which counts a real array. */
+static int run_one(const struct CMUnitTest *test)
+{
+    return _cmocka_run_group_tests(test->name, test, 1, NULL, NULL) == 0 ? EXIT_SUCCESS
+                                                                         : EXIT_FAILURE;
+}
+
+int rig_main(const struct CMUnitTest *tests, size_t count)
+{
+    int code = EXIT_SUCCESS, status;
+
+    fflush(NULL);
+    for (size_t i = 0; i < count; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            exit(run_one(&tests[i]));
+        if (pid < 0)
+            code = EXIT_FAILURE;
+    }
+    while (wait(&status) > 0)
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS)
+            code = EXIT_FAILURE;
+    return code;
 }

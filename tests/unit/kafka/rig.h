@@ -9,9 +9,13 @@
 #ifndef QUERN_TESTS_KAFKA_RIG_H
 #define QUERN_TESTS_KAFKA_RIG_H
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include <cmocka.h>
 #include <event2/event.h>
 
 #include "config/settings.h"
@@ -71,5 +75,9 @@ void rig_owner_done(struct rig_owner *owner);
 int64_t rig_committed(struct rig *rig, int32_t partition);
 /* Stops, waits until it has, frees. Asserts that it took no longer than timeout_ms. */
 void rig_stop(struct rig *rig, struct rig_owner *owner, int timeout_ms);
+
+/* Runs each test in a process of its own, all at once: they spend their time waiting for
+ * rebalances, and a mock that aborts takes only its own test along. Returns main()'s exit code. */
+int rig_main(const struct CMUnitTest *tests, size_t count);
 
 #endif

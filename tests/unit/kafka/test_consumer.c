@@ -2,12 +2,7 @@
 /*
  * The consumer against the embedded broker: what it reads, when, and what it commits.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "rig.h"
@@ -326,5 +321,5 @@ int main(void)
         cmocka_unit_test(test_two_members),
     };
 
-    return cmocka_run_group_tests_name("kafka/consumer", tests, NULL, NULL);
+    return rig_main(tests, sizeof tests / sizeof *tests);
 }

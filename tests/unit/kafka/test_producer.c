@@ -3,12 +3,7 @@
  * The producer against the embedded broker: each accepted record gets exactly one answer.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 #include "rig.h"
@@ -208,5 +203,5 @@ int main(void)
         cmocka_unit_test(test_fatal),
     };
 
-    return cmocka_run_group_tests_name("kafka/producer", tests, NULL, NULL);
+    return rig_main(tests, sizeof tests / sizeof *tests);
 }

@@ -3,13 +3,8 @@
  * Topics that must exist, against the embedded broker.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "kafka/topics.h"
 #include "rig.h"
@@ -114,5 +109,5 @@ int main(void)
         cmocka_unit_test(test_cancel),
     };
 
-    return cmocka_run_group_tests_name("kafka/topics", tests, NULL, NULL);
+    return rig_main(tests, sizeof tests / sizeof *tests);
 }
