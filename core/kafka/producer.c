@@ -318,18 +318,11 @@ int producer_send(struct producer *p, const char *topic, int32_t partition, cons
     if (p->fatal)
         return -EAGAIN; /* until it is replaced */
     ack = ack_new(p, fn, data);
-    if (headers)
-        err = rd_kafka_producev(
-            p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_len),
-            RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len), RD_KAFKA_V_HEADERS(headers),
-            RD_KAFKA_V_OPAQUE(ack), RD_KAFKA_V_END);
-    else
-        err = rd_kafka_producev(p->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                RD_KAFKA_V_KEY(key, key_len),
-                                RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
-                                RD_KAFKA_V_OPAQUE(ack), RD_KAFKA_V_END);
+    /* The bare tags: the macros around them are GNU expressions. */
+    err = rd_kafka_producev(p->rk, RD_KAFKA_VTYPE_TOPIC, topic, RD_KAFKA_VTYPE_PARTITION, partition,
+                            RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_MSG_F_COPY, RD_KAFKA_VTYPE_KEY, key,
+                            key_len, RD_KAFKA_VTYPE_VALUE, value, value_len, RD_KAFKA_VTYPE_HEADERS,
+                            headers, RD_KAFKA_VTYPE_OPAQUE, (void *)ack, RD_KAFKA_VTYPE_END);
     if (err) {
         SLIST_INSERT_HEAD(&p->free_acks, ack, link);
         return send_error(p, err, topic);

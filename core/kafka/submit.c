@@ -90,10 +90,10 @@ int submit_record(struct submit *sub, const char *topic, const void *key, size_t
     for (size_t i = 0; i < header_count; i++)
         rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, -1);
     for (;;) {
-        err = rd_kafka_producev(
-            sub->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
-            RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+        err = rd_kafka_producev(sub->rk, RD_KAFKA_VTYPE_TOPIC, topic, RD_KAFKA_VTYPE_MSGFLAGS,
+                                RD_KAFKA_MSG_F_COPY, RD_KAFKA_VTYPE_KEY, key, key_len,
+                                RD_KAFKA_VTYPE_VALUE, value, value_len, RD_KAFKA_VTYPE_HEADERS,
+                                list, RD_KAFKA_VTYPE_END);
         if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL || left_ms(sub) == 0)
             break;
         rd_kafka_poll(sub->rk, left_ms(sub) < 100 ? left_ms(sub) : 100);

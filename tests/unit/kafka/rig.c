@@ -223,11 +223,11 @@ void rig_produce(struct rig *rig, int32_t partition, int count)
         char value[16];
         int len = snprintf(value, sizeof value, "%d", i);
 
-        assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(rig->topics[0]),
-                                           RD_KAFKA_V_PARTITION(partition),
-                                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                           RD_KAFKA_V_VALUE(value, (size_t)len), RD_KAFKA_V_END),
-                         0);
+        assert_int_equal(
+            rd_kafka_producev(rk, RD_KAFKA_VTYPE_TOPIC, rig->topics[0], RD_KAFKA_VTYPE_PARTITION,
+                              partition, RD_KAFKA_VTYPE_MSGFLAGS, RD_KAFKA_MSG_F_COPY,
+                              RD_KAFKA_VTYPE_VALUE, value, (size_t)len, RD_KAFKA_VTYPE_END),
+            0);
     }
     assert_int_equal(rd_kafka_flush(rk, 10000), 0);
     rd_kafka_destroy(rk);
