@@ -69,8 +69,7 @@ static void average_colour(const uint8_t *rgba, int pixels, double ret[3], doubl
     *ret_alpha = sum[3];
 }
 
-static double cosine_term(int w, int h, const uint8_t *rgba, enum channel channel,
-                          const double average[3], int cx, int cy)
+static double cosine_term(int w, int h, const double *plane, int cx, int cy)
 {
     double fx[SIDE_MAX], f = 0;
 
@@ -80,7 +79,7 @@ static double cosine_term(int w, int h, const uint8_t *rgba, enum channel channe
         double fy = cos(PI / h * cy * (y + 0.5));
 
         for (int x = 0; x < w; x++)
-            f += channel_value(rgba + 4 * (y * w + x), channel, average) * fx[x] * fy;
+            f += plane[y * w + x] * fx[x] * fy;
     }
     return f / (w * h);
 }
@@ -88,10 +87,14 @@ static double cosine_term(int w, int h, const uint8_t *rgba, enum channel channe
 static void transform(int w, int h, const uint8_t *rgba, enum channel channel,
                       const double average[3], int nx, int ny, struct terms *ret)
 {
+    double plane[SIDE_MAX * SIDE_MAX];
+
+    for (int i = 0; i < w * h; i++)
+        plane[i] = channel_value(rgba + 4 * i, channel, average);
     memset(ret, 0, sizeof *ret);
     for (int cy = 0; cy < ny; cy++)
         for (int cx = 0; cx * ny < nx * (ny - cy); cx++) {
-            double f = cosine_term(w, h, rgba, channel, average, cx, cy);
+            double f = cosine_term(w, h, plane, cx, cy);
 
             if (cx == 0 && cy == 0) {
                 ret->dc = f;
