@@ -118,10 +118,13 @@ int path_open_beneath(int root_fd, const char *path, int flags)
         .flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
-    long fd;
+    long fd = -1;
 
-    do
+    /* EAGAIN: somebody renamed a directory meanwhile, and the kernel could not be sure. */
+    for (int i = 0; i < 16 && fd < 0; i++) {
         fd = syscall(SYS_openat2, root_fd, *path ? path : ".", &how, sizeof how);
-    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+        if (fd < 0 && errno != EINTR && errno != EAGAIN)
+            break;
+    }
     return fd < 0 ? -errno : (int)fd;
 }

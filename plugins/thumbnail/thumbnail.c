@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +166,7 @@ static int32_t thumbnail_open(const struct quern_context *ctx, const void *data,
         err = open_root(ctx, "sink_root", settings->sink_root, &tools->sink_root);
     if (!err && image_start())
         err = quern_open_error(ctx, -ENOTSUP, "cannot start libvips: %s", vips_error_buffer());
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to connections that the server has closed */
     if (!err && curl_global_init(CURL_GLOBAL_DEFAULT))
         err = quern_open_error(ctx, -ENOTSUP, "cannot start libcurl");
     if (!err && !(tools->http = source_http_new(settings)))

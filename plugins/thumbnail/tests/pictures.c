@@ -62,7 +62,7 @@ static uint8_t *slurp(const char *name, size_t *ret_len)
     char path[512];
     uint8_t *data;
     FILE *file;
-    long len;
+    long len = 0;
 
     snprintf(path, sizeof path, "%s/in/%s", place, name);
     file = fopen(path, "rb");
@@ -86,7 +86,7 @@ static void spill(const char *name, const void *data, size_t len)
 VipsImage *picture_quarters(int w, int h)
 {
     static const uint8_t colours[4][3] = {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {255, 255, 255}};
-    VipsImage *wrapped, *picture;
+    VipsImage *wrapped, *picture = NULL;
     uint8_t *pixels = malloc((size_t)w * (size_t)h * 3);
 
     must(pixels != NULL, "malloc");
