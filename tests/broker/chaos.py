@@ -20,6 +20,10 @@ from harness import Engine, Watch, create_topic, lag, offsets, run, wait_until
 IN, OUT, DEAD, GROUP = "chaos-in", "chaos-out", "chaos-dead", "chaos"
 ATTEMPTS, MAX_CRASHES, WINDOW = 5, 3, 2000
 DONE_SECONDS = 300
+# The brokers give up an engine that was killed after 6 s instead of 45, so that the test is not spent on
+# waiting for that; and commits are more frequent than kills.
+FAST = 'properties = { session_timeout_ms = "6000"; heartbeat_interval_ms = "1000"; };'
+TOP = 'commit_interval = "200ms";'
 
 SETTINGS = harness.PIPELINE.format(name="chaos", plugin=harness.TOOLS / "chaos.so", topic=IN, group=GROUP, body=f"""
   workers = 3;
@@ -135,7 +139,7 @@ def kill_run(test, count, kills, with_term):
     seed = fill(test, bootstrap, count)
     watch = Watch(test, bootstrap, OUT)
     kills_file = test.folder / "kills"
-    engine = Engine(test, "engine", bootstrap, SETTINGS).start()
+    engine = Engine(test, "engine", bootstrap, SETTINGS, FAST, TOP).start()
     test.ok(engine.ready(), "the engine is ready", engine.get("/readyz"))
     killer = Killer(engine, seed)
     parts = kills + (1 if with_term else 0) + 1
@@ -159,8 +163,8 @@ def rebalance_run(test, count):
     bootstrap = harness.start_kafka(test).bootstrap
     fill(test, bootstrap, count)
     watch = Watch(test, bootstrap, OUT)
-    stays = Engine(test, "stays", bootstrap, SETTINGS).start()
-    guest = Engine(test, "guest", bootstrap, SETTINGS).start()
+    stays = Engine(test, "stays", bootstrap, SETTINGS, FAST, TOP).start()
+    guest = Engine(test, "guest", bootstrap, SETTINGS, FAST, TOP).start()
     rebalances = 0
     for part in (1, 2, 3):
         reach(test, stays, watch, count * part // 6, f"part {part} of the way")

@@ -19,7 +19,7 @@
 
 /* X(symbol, name, jobs in 10,000) */
 #define JOB_KINDS(X)                                                                               \
-    X(OK, "ok", 8500)          /* emits once */                                                    \
+    X(OK, "ok", 8500)          /* n ms, then emits once */                                        \
     X(EMIT, "emit", 900)       /* emits n times */                                                 \
     X(RETRY, "retry", 200)     /* fails n times, then emits once */                                \
     X(DEFER, "defer", 50)      /* defers once per worker process, then emits once */               \

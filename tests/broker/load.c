@@ -67,6 +67,7 @@ static unsigned roll_n(enum job_kind kind)
     case JOB_SLEEP:
         return 1 + roll(30);
     case JOB_OK:
+        return roll(2);
     case JOB_DEFER:
     case JOB_SKIP:
     case JOB_REJECT:
@@ -80,10 +81,12 @@ static unsigned roll_n(enum job_kind kind)
     return 0;
 }
 
-/* The first jobs are of each kind once, so that a short run has them all. */
-static size_t write_body(char *body, unsigned long i)
+/* In the middle each kind is there once, so that a short run has them all. */
+static size_t write_body(char *body, unsigned long i, unsigned long count)
 {
-    enum job_kind kind = i < JOB_KIND_COUNT ? (enum job_kind)i : roll_kind();
+    unsigned long from_middle = i - count / 2;
+    enum job_kind kind =
+        from_middle < JOB_KIND_COUNT ? (enum job_kind)from_middle : roll_kind();
     size_t pad = roll(1000) == 0 ? BIG_BYTES : roll(400);
     int head = snprintf(body, 96, "%08x %lu %lu %s %u ", 0u, i % PRODUCERS, i / PRODUCERS,
                         job_kind_names[kind], roll_n(kind));
@@ -142,9 +145,10 @@ static void send_record(rd_kafka_t *rk, const char *topic, int partition, const 
     }
 }
 
-static void send_job(rd_kafka_t *rk, const char *topic, int partition, unsigned long i, char *body)
+static void send_job(rd_kafka_t *rk, const char *topic, int partition, unsigned long i,
+                     unsigned long count, char *body)
 {
-    size_t len = write_body(body, i);
+    size_t len = write_body(body, i, count);
     char key[16];
     int key_len = snprintf(key, sizeof key, "k%u", roll(5000));
 
@@ -209,7 +213,7 @@ int main(int argc, char **argv)
         if (argc == 7)
             send_record(rk, argv[2], partition, NULL, 0, body, size, NULL);
         else
-            send_job(rk, argv[2], partition, i, body);
+            send_job(rk, argv[2], partition, i, count, body);
         if (i % 1024 == 0)
             rd_kafka_poll(rk, 0);
     }

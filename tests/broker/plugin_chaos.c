@@ -46,6 +46,18 @@ static void crash(void)
     *(volatile int *)nowhere = 1;
 }
 
+/* True the first time this process sees the job. */
+static bool defer_first(const struct job_text *t)
+{
+    static uint32_t seen[4096];
+    uint32_t *slot = &seen[(t->seq * 4 + t->producer) % 4096];
+
+    if (*slot == t->crc)
+        return false;
+    *slot = t->crc;
+    return true;
+}
+
 static int32_t chaos_handle(void *self, struct quern_job *job)
 {
     struct quern_bytes body = quern_job_value(job);
@@ -58,20 +70,17 @@ static int32_t chaos_handle(void *self, struct quern_job *job)
     switch (t.kind) {
     case JOB_OK:
     case JOB_EMIT:
+        if (t.kind == JOB_OK && t.n > 0)
+            sleep_ms(t.n);
         return emit_all(job, &t);
     case JOB_RETRY:
         if (quern_job_attempt(job) <= t.n)
             return quern_retry(job, "chaos_retry", "attempt %u fails", quern_job_attempt(job));
         return emit_all(job, &t);
-    case JOB_DEFER: {
-        static unsigned long deferred = ~0ul;
-
-        if (deferred != t.seq) {
-            deferred = t.seq;
+    case JOB_DEFER:
+        if (defer_first(&t))
             return quern_defer(job, "chaos_defer", "not now");
-        }
         return emit_all(job, &t);
-    }
     case JOB_SLEEP:
         sleep_ms(t.n);
         return emit_all(job, &t);
