@@ -23,6 +23,7 @@
 #include "admin/admin.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/verbs.h"
 #include "config/settings.h"
 #include "pipeline/engine.h"
 
@@ -207,3 +208,19 @@ static int run(struct cli *cli)
     settings_free(settings);
     return code;
 }
+
+const struct verb verb_run = {
+    .name = "run",
+    .summary = "the engine: consume jobs and have them done, until SIGTERM",
+    .usage = "[-c FILE] [--admin-port-file FILE]",
+    .examples = "quern run\nquern run -c ./quern.conf",
+    .about = "SIGTERM or SIGINT: no new jobs, what runs is finished, offsets are committed; exit code 0,\n"
+             "or 2 when drain_timeout cut it short. A second signal ends it at once; nothing is lost\n"
+             "by that either: what was not committed runs again.\n"
+             "A broker that is away is waited for; missing topics and wrong settings are exit code 78.",
+    .options = (const struct verb_option[]){VERB_OPTION_CONFIG,
+                                            {"admin-port-file", 0, "FILE",
+                                             "write the port of the admin server there once it listens"},
+                                            VERB_OPTIONS_END},
+    .run = run,
+};

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/verbs.h"
+
+#include <stddef.h>
+
+const struct verb *const cli_verbs[] = {
+    &verb_run, &verb_check, &verb_config, &verb_version, NULL,
+};
