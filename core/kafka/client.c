@@ -126,10 +126,26 @@ void client_try_set(rd_kafka_conf_t *conf, const char *name, const char *value)
                   LF_STR("name", name), LF_STR("text", text));
 }
 
+/* Two names of one property: by its other name it was passed through as well. */
+static const char *other_name(const char *name)
+{
+    static const char *const twins[][2] = {
+        {"fetch.message.max.bytes", "max.partition.fetch.bytes"},
+        {"linger.ms", "queue.buffering.max.ms"},
+        {"compression.codec", "compression.type"},
+    };
+
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
+        if (strcmp(name, twins[i][0]) == 0)
+            return twins[i][1];
+    return name;
+}
+
 bool client_passed_through(const struct settings_kafka *kafka, const char *name)
 {
     for (size_t i = 0; i < kafka->property_count; i++)
-        if (strcmp(kafka->properties[i].name, name) == 0)
+        if (strcmp(kafka->properties[i].name, name) == 0 ||
+            strcmp(kafka->properties[i].name, other_name(name)) == 0)
             return true;
     return false;
 }

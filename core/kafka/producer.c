@@ -155,8 +155,7 @@ static bool producer_conf_set(rd_kafka_conf_t *conf, const struct settings_kafka
         if (!client_set(conf, ours[i].name, ours[i].value, error, error_size))
             return false;
     }
-    if (!client_passed_through(kafka, "compression.codec") &&
-        !client_passed_through(kafka, "compression.type"))
+    if (!client_passed_through(kafka, "compression.codec"))
         client_try_set(conf, "compression.codec", "lz4");
     return true;
 }
