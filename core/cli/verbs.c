@@ -4,5 +4,5 @@
 #include <stddef.h>
 
 const struct verb *const cli_verbs[] = {
-    &verb_run, &verb_check, &verb_config, &verb_version, NULL,
+    &verb_run, &verb_check, &verb_config, &verb_broker, &verb_dlq, &verb_lag, &verb_produce, &verb_version, NULL,
 };

@@ -125,9 +125,7 @@ static void *on_assigned(void *data, uint16_t topic, int32_t partition, int64_t 
     part->partition = partition;
     tracker_init(&part->tracker, (uint64_t)pl->conf->window_records);
     TAILQ_INSERT_TAIL(&pl->parts, part, link);
-    log_event(LOG_INFO, "partition.assigned", "a partition is ours",
-              LF_STR("pipeline", pl->conf->name), LF_STR("topic", pl->conf->topics[topic]),
-              LF_INT("partition", partition), LF_INT("offset", offset));
+    (void)offset; /* the tracker learns where it begins from the first record */
     return part;
 }
 
@@ -244,11 +242,11 @@ static void on_revoked(void *data, void *part_state, bool lost)
     if (!part->revoking)
         on_revoking(data, part);
     pl->revoking--;
-    log_event(lost ? LOG_WARN : LOG_INFO, "partition.revoked", "a partition is no longer ours",
-              LF_STR("pipeline", pl->conf->name),
-              LF_STR("topic", pl->conf->topics[part->topic]), LF_INT("partition", part->partition),
-              LF_INT("committed", tracker_commit_point(&part->tracker)), LF_INT("lost", lost),
-              LF_INT("fenced", part->jobs));
+    if (part->jobs > 0)
+        log_event(LOG_WARN, "partition.fenced", "jobs were still running when their partition went",
+                  LF_STR("pipeline", pl->conf->name), LF_STR("topic", pl->conf->topics[part->topic]),
+                  LF_INT("partition", part->partition), LF_INT("jobs", part->jobs),
+                  LF_INT("lost", lost));
     part->jobs++; /* holds the part while its jobs go */
     fence_busy(pl, part);
     part->jobs--;

@@ -104,10 +104,10 @@ int sealed_memfd(const char *name, const void *data, size_t len)
     if (!err && fcntl(fd, F_ADD_SEALS,
                       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
         err = -errno;
-    if (!err)
+    if (!err && lseek(fd, 0, SEEK_SET) == 0)
         return fd;
     close(fd);
-    return err;
+    return err ? err : -EIO;
 }
 
 int sealed_map(int fd, size_t len, const void **ret_data)

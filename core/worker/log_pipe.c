@@ -39,18 +39,20 @@ static void write_line(struct log_pipe *lp, enum log_level level, const char *ev
                        const char *text, size_t len, const struct lane_entry *e)
 {
     const struct settings_pipeline *pl = pool_view(lp->lane->pool)->pl;
-    unsigned suppressed = lp->suppressed;
+    char suppressed[16];
+    const char *count = lp->suppressed ? suppressed : NULL; /* NULL: the field is left out */
 
+    snprintf(suppressed, sizeof suppressed, "%u", lp->suppressed);
     lp->suppressed = 0;
     if (e)
         log_event(level, event, "said by the plugin", LF_STR("pipeline", pl->name),
                   LF_INT("worker", lp->lane->number), LF_STR("topic", pl->topics[e->topic]),
                   LF_INT("partition", e->partition), LF_INT("offset", e->offset),
-                  LF_BYTES("text", text, len), LF_INT("suppressed", suppressed));
+                  LF_BYTES("text", text, len), LF_STR("suppressed", count));
     else
         log_event(level, event, "said by the worker", LF_STR("pipeline", pl->name),
                   LF_INT("worker", lp->lane->number), LF_INT("pid", lp->lane->pid),
-                  LF_BYTES("text", text, len), LF_INT("suppressed", suppressed));
+                  LF_BYTES("text", text, len), LF_STR("suppressed", count));
 }
 
 static void take_line(struct log_pipe *lp)
