@@ -4,5 +4,15 @@
 #include <stddef.h>
 
 const struct verb *const cli_verbs[] = {
-    &verb_run, &verb_check, &verb_config, &verb_broker, &verb_dlq, &verb_lag, &verb_produce, &verb_version, NULL,
+    &verb_run,
+    &verb_check,
+    &verb_config,
+    &verb_status,
+    &verb_lag,
+    &verb_dlq,
+    &verb_produce,
+    &verb_demo,
+    &verb_broker,
+    &verb_version,
+    NULL,
 };
