@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <librdkafka/rdkafka.h>
-#include <quern/plugin.h>
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "kafka/client.h"
 
 #define PLUGIN_METRICS_MAX 64
 
@@ -275,11 +274,11 @@ static void render_plugin(const struct pipeline *pl, const struct plugin_metric 
     pipeline_status(pl, &s);
     snprintf(name, sizeof name, "quern_plugin_%s", m->name);
     header(out, name,
-           m->kind == QUERN_METRIC_COUNTER ? "counter"
-           : m->kind == QUERN_METRIC_GAUGE ? "gauge"
+           m->kind == PLUGIN_METRIC_COUNTER ? "counter"
+           : m->kind == PLUGIN_METRIC_GAUGE ? "gauge"
                                            : "histogram",
            m->help);
-    if (m->kind == QUERN_METRIC_HISTOGRAM) {
+    if (m->kind == PLUGIN_METRIC_HISTOGRAM) {
         buckets(out, name, s.settings->name, m->buckets, m->bounds, m->bucket_count, m->sum,
                 m->count);
         return;
@@ -306,7 +305,7 @@ static void render_process(const struct engine *e, struct buf *out)
                (double)engine_started_wall_ms(e) / 1000.0);
     header(out, "quern_build_info", "gauge", "Versions.");
     buf_printf(out, "quern_build_info{version=\"%s\",librdkafka=\"%s\",libevent=\"%s\"} 1\n",
-               QUERN_VERSION, rd_kafka_version_str(), event_get_version());
+               QUERN_VERSION, client_library_version(), event_get_version());
     header(out, "quern_ready", "gauge", "1 when /readyz says ok.");
     buf_printf(out, "quern_ready %d\n", engine_ready(e));
     header(out, "quern_producer_outstanding", "gauge", "Records under way to the brokers.");

@@ -275,3 +275,8 @@ void client_destroy(rd_kafka_t *rk, const char *role, int timeout_ms)
         log_event(LOG_WARN, "kafka.destroy_stuck", "librdkafka does not end a handle: left behind",
                   LF_STR("role", role), LF_INT("timeout_ms", timeout_ms));
 }
+
+const char *client_library_version(void)
+{
+    return rd_kafka_version_str();
+}

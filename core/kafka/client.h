@@ -56,4 +56,7 @@ void client_link_down(struct client_link *link, const char *reason);
 void client_link_stats(struct client_link *link, const char *json, size_t len);
 void client_link_tick(struct client_link *link); /* each second or so */
 
+/* Of the library this process runs on, "2.0.2". */
+const char *client_library_version(void);
+
 #endif

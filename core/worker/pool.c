@@ -23,6 +23,11 @@
 #define QUARANTINE_IDLE_MS 5000 /* then its worker ends */
 #define METRICS_MAX 64
 
+_Static_assert(PLUGIN_METRIC_COUNTER == QUERN_METRIC_COUNTER &&
+                   PLUGIN_METRIC_GAUGE == QUERN_METRIC_GAUGE &&
+                   PLUGIN_METRIC_HISTOGRAM == QUERN_METRIC_HISTOGRAM,
+               "the kinds of metrics are the SDK's");
+
 struct metric {
     int32_t kind;
     char *name, *help;
@@ -292,7 +297,7 @@ size_t pool_metrics(const struct pool *p, struct plugin_metric *ret, size_t max)
     for (size_t i = 0; i < n; i++) {
         const struct metric *m = &p->metrics[i];
 
-        ret[i] = (struct plugin_metric){.kind = m->kind, .name = m->name, .help = m->help};
+        ret[i] = (struct plugin_metric){.kind = (enum plugin_metric_kind)m->kind, .name = m->name, .help = m->help};
         for (size_t k = 0; k < p->lane_count; k++)
             ret[i].value += m->values[k];
         if (m->kind != QUERN_METRIC_HISTOGRAM)

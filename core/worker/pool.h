@@ -124,9 +124,16 @@ struct worker_status {
     int64_t offset;
 };
 
+/* QUERN_METRIC_... of the SDK, for the rooms above, which do not see it. */
+enum plugin_metric_kind {
+    PLUGIN_METRIC_COUNTER = 1,
+    PLUGIN_METRIC_GAUGE,
+    PLUGIN_METRIC_HISTOGRAM
+};
+
 /* A metric the plugin made (quern_metric()). */
 struct plugin_metric {
-    int32_t kind; /* QUERN_METRIC_... */
+    enum plugin_metric_kind kind;
     const char *name, *help;
     double value;             /* counter: sum over workers, dead ones included; gauge: sum of the live */
     const uint64_t *buckets;  /* histogram: counts per bucket, not cumulative */
