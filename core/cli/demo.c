@@ -43,11 +43,14 @@
 #define MARKER ".quern-demo" /* only a folder with this file in it is ever overwritten */
 #define LIMIT_MS 180000
 #define ODD_JOBS 2 /* no JSON at all; empty */
+#define LARGE_JOB 10
+#define SHOOT_AFTER_MS 10 /* in its job: before that it may be over when the shot arrives */
 
 struct demo {
     struct cli *cli;
     char *out; /* absolute */
     char *pictures_dir;
+    char *large; /* drawn: slow enough to be shot over */
     struct pictures pictures;
     size_t jobs;
     bool stay, tty;
@@ -289,7 +292,7 @@ static void put_quoted(FILE *f, const char *text)
 static int write_conf(struct demo *d, const char *plugin, const char *worker)
 {
     char *path = xasprintf("%s/quern.conf", d->out), *broken = xasprintf("%s/broken", d->out);
-    char *thumbs = xasprintf("%s/thumbs", d->out);
+    char *thumbs = xasprintf("%s/thumbs", d->out), *drawn = xasprintf("%s/drawn", d->out);
     FILE *f = fopen(path, "we");
 
     if (f) {
@@ -310,6 +313,8 @@ static int write_conf(struct demo *d, const char *plugin, const char *worker)
         put_quoted(f, d->pictures_dir);
         fputs(", ", f);
         put_quoted(f, broken);
+        fputs(", ", f);
+        put_quoted(f, drawn);
         fputs("];\n    write = [", f);
         put_quoted(f, thumbs);
         fputs("];\n  };\n  settings = {\n    # What may be read is up to the sandbox above.\n"
@@ -320,6 +325,7 @@ static int write_conf(struct demo *d, const char *plugin, const char *worker)
     free(path);
     free(broken);
     free(thumbs);
+    free(drawn);
     if (!f || fclose(f) != 0)
         return cli_fail(d->cli, EX_CANTCREAT, "cannot write the settings: %s", strerror(errno));
     return EXIT_SUCCESS;
@@ -380,6 +386,9 @@ static int find_pictures(struct demo *d)
     }
     if (!err)
         err = pictures_find(given, &d->pictures);
+    if (!err)
+        err = pictures_draw_large(drawn, "large.png");
+    d->large = xasprintf("%s/large.png", drawn);
     if (err || !realpath(given, absolute)) {
         int code = cli_fail(d->cli, EX_NOINPUT, "%s cannot be read: %s", given,
                             strerror(err ? -err : errno));
@@ -391,6 +400,12 @@ static int find_pictures(struct demo *d)
     if (d->pictures.count == 0)
         return cli_fail(d->cli, EX_NOINPUT, "there is no picture in %s", given);
     return EXIT_SUCCESS;
+}
+
+/* Job i, from 0. One of them is over a picture so large that there is time to shoot. */
+static const char *picture_of(const struct demo *d, size_t i)
+{
+    return i == LARGE_JOB ? d->large : d->pictures.paths[i % d->pictures.count];
 }
 
 static char *file_url(const char *path)
@@ -451,7 +466,7 @@ static int submit_all(struct demo *d)
     if (!sub)
         return cli_fail(d->cli, EX_SOFTWARE, "%s", error);
     for (size_t i = 0; !err && i < d->jobs; i++) {
-        char *json = job_json(d, d->pictures.paths[i % d->pictures.count], i);
+        char *json = job_json(d, picture_of(d, i), i);
         char key[24];
 
         snprintf(key, sizeof key, "%03zu", i + 1);
@@ -509,7 +524,8 @@ static void shoot(struct demo *d, json_t *workers)
         json_t *job = json_object_get(w, "job");
         pid_t pid = (pid_t)count_of(w, "pid");
 
-        if (!job || pid <= 0 || count_of(w, "number") == 0)
+        if (!job || pid <= 0 || count_of(w, "number") == 0 ||
+            count_of(job, "running_ms") < SHOOT_AFTER_MS)
             continue;
         if (kill(pid, SIGSEGV) != 0)
             continue;
@@ -632,7 +648,7 @@ static bool take_result(void *data, const rd_kafka_message_t *rec, const struct 
     snprintf(key, sizeof key, "%.*s", (int)rec->key_len, rec->key ? (const char *)rec->key : "");
     number = strtoul(key, NULL, 10);
     if (source && number >= 1 && number <= h->d->jobs) {
-        const char *path = h->d->pictures.paths[(number - 1) % h->d->pictures.count];
+        const char *path = picture_of(h->d, number - 1);
         const char *name = strrchr(path, '/');
 
         h->sheet->pictures = xreallocarray(h->sheet->pictures, h->sheet->picture_count + 1,
@@ -757,8 +773,8 @@ static int judge(struct demo *d, const struct sheet *sheet)
         return cli_fail(d->cli, 1, "%zu dead letters where there should be %d", sheet->dead_count,
                         BROKEN_COUNT + ODD_JOBS);
     if (!d->recovered)
-        return cli_fail(d->cli, 1, "no worker could be shot in the middle of its job: the pictures are "
-                                   "too small for that, or too few");
+        return cli_fail(d->cli, 1, "no worker could be shot in the middle of its job: this machine is "
+                                   "too fast, or too slow");
     return EXIT_SUCCESS;
 }
 
@@ -844,6 +860,7 @@ static int run(struct cli *cli)
     settings_free(d.settings);
     pictures_done(&d.pictures);
     free(d.pictures_dir);
+    free(d.large);
     free(d.out);
     return code;
 }

@@ -151,11 +151,9 @@ static int write_file(const char *dir, const char *name, const struct buf *b)
     return err;
 }
 
-static int draw_one(const char *dir, size_t number)
+static int draw(const char *dir, const char *name, uint32_t width, uint32_t height, size_t number)
 {
-    const uint32_t width = 640 + 64 * (uint32_t)(number % 5), height = 480;
     struct buf raw = BUF_INIT, packed = BUF_INIT, png = BUF_INIT, end = BUF_INIT;
-    char name[32];
     int err;
 
     for (uint32_t y = 0; y < height; y++) {
@@ -170,7 +168,6 @@ static int draw_one(const char *dir, size_t number)
     put_stored(&packed, &raw);
     put_chunk(&png, "IDAT", &packed);
     put_chunk(&png, "IEND", &end);
-    snprintf(name, sizeof name, "drawn-%02zu.png", number + 1);
     err = write_file(dir, name, &png);
     buf_done(&raw);
     buf_done(&packed);
@@ -181,12 +178,20 @@ static int draw_one(const char *dir, size_t number)
 int pictures_draw(const char *dir, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        int err = draw_one(dir, i);
+        char name[32];
+        int err;
 
+        snprintf(name, sizeof name, "drawn-%02zu.png", i + 1);
+        err = draw(dir, name, 640 + 64 * (uint32_t)(i % 5), 480, i);
         if (err)
             return err;
     }
     return 0;
+}
+
+int pictures_draw_large(const char *dir, const char *name)
+{
+    return draw(dir, name, 4000, 3000, 41);
 }
 
 /* ---- Breaking ---- */

@@ -20,6 +20,8 @@ void pictures_done(struct pictures *p);
 
 /* Draws `count` PNGs into `dir`. */
 __attribute__((warn_unused_result)) int pictures_draw(const char *dir, size_t count);
+/* One of 12 megapixels. */
+__attribute__((warn_unused_result)) int pictures_draw_large(const char *dir, const char *name);
 
 struct broken {
     const char *name; /* of the file */

@@ -172,7 +172,8 @@ static int find_daemon(struct cli *cli, char *host, size_t size, uint16_t *ret_p
     if (code != EXIT_SUCCESS)
         return code;
     if (!s->admin.enabled || s->admin.port == 0)
-        code = cli_fail(cli, EX_CONFIG, "admin.listen in %s names no port: give --url http://host:port",
+        code = cli_fail(cli, EX_UNAVAILABLE, "no daemon can be asked: admin.listen in %s names no port; "
+                                             "give --url http://host:port",
                         cli_config_path(cli));
     snprintf(host, size, "%s", s->admin.enabled ? s->admin.host : "");
     *ret_port = s->admin.port;

@@ -11,6 +11,7 @@ const struct verb *const cli_verbs[] = {
     &verb_lag,
     &verb_dlq,
     &verb_produce,
+    &verb_plugin,
     &verb_demo,
     &verb_broker,
     &verb_version,
