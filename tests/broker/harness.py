@@ -190,7 +190,7 @@ class Engine:
     def __init__(self, test, name, brokers, pipelines, kafka_extra="", top=""):
         self.test, self.name = test, name
         self.conf = test.folder / f"{name}.conf"
-        self.port_file = test.folder / f"{name}.port"
+        self.address_file = test.folder / f"{name}.address"
         self.log = test.folder / f"{name}.log"
         self.process = None
         self.conf.write_text(
@@ -293,18 +293,18 @@ class Embedded:
     """`quern broker` as a process of the test's, with topics {name: partitions}."""
 
     def __init__(self, test, topics, name="broker"):
-        self.port_file = test.folder / f"{name}.port"
+        self.address_file = test.folder / f"{name}.address"
         self.log = test.folder / f"{name}.log"
         options = [f"--topic={topic}:{count}" for topic, count in topics.items()]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [str(QUERN), "broker", "--port", "0", "--port-file", str(self.port_file), *options],
+                [str(QUERN), "broker", "--address-file", str(self.address_file), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=kafka.die_with_parent)
         test.cleanups.callback(self.kill)
-        text = wait_until(lambda: self.port_file.exists() and self.port_file.read_text().strip(), 20)
-        if not text:
+        self.bootstrap = wait_until(
+            lambda: self.address_file.exists() and self.address_file.read_text().strip(), 20)
+        if not self.bootstrap:
             raise RuntimeError(f"quern broker does not start: {self.log.read_text()}")
-        self.bootstrap = text if ":" in text else f"127.0.0.1:{text}"
 
     def kill(self):
         if self.process.poll() is None:
