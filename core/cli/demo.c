@@ -580,7 +580,7 @@ static int watch(struct demo *d)
             read_counters(d, pl);
         if (d->shot && d->retries == 0 && d->attempts_to_shoot < 20)
             d->shot = count_of(json_object_get(pl, "pool"), "unexplained") < d->attempts_to_shoot;
-        if (pl && !d->shot && d->ok >= 3)
+        if (pl && !d->shot)
             shoot(d, json_object_get(pl, "workers"));
         json_decref(pl);
         show_progress(d, total);

@@ -97,6 +97,15 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char 
 {
     enum log_level ours = level_of(level);
 
+    if (strcasestr(text, "authentication fail") || strcasestr(text, "authentication error")) {
+        log_event(LOG_ERROR, "kafka.authentication",
+                  "the brokers refuse our credentials: look at kafka.properties",
+                  LF_STR("client", rk ? rd_kafka_name(rk) : NULL), LF_STR("text", text));
+        return;
+    }
+    /* An old broker, or the embedded one, says at each request that it cannot be told not to. */
+    if (strcmp(fac, "AUTOCREATE") == 0)
+        ours = LOG_DEBUG;
     /* A broker that cannot be reached fills pages with this, and client_link says it in one line.
      */
     if (ours == LOG_ERROR && (strcmp(fac, "FAIL") == 0 || strcmp(fac, "ERROR") == 0))

@@ -52,6 +52,9 @@ struct producer {
     const struct settings *settings;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue; /* its main queue */
+    char **topics;           /* prepared ones, and their handles while rk lives */
+    rd_kafka_topic_t **topic_handles;
+    size_t topic_count;
     int fd;
     struct event *event, *tick_event;
     SLIST_HEAD(, ack) free_acks;
@@ -189,6 +192,33 @@ static bool open_handle(struct producer *p, char *error, size_t error_size)
     return true;
 }
 
+static void open_topic(struct producer *p, size_t i)
+{
+    /* Holding a handle makes librdkafka ask for the topic's leaders, and keep asking. */
+    p->topic_handles[i] = rd_kafka_topic_new(p->rk, p->topics[i], NULL);
+}
+
+void producer_prepare(struct producer *p, const char *topic)
+{
+    size_t i = p->topic_count++;
+
+    p->topics = xreallocarray(p->topics, p->topic_count, sizeof(char *));
+    p->topic_handles = xreallocarray(p->topic_handles, p->topic_count, sizeof(rd_kafka_topic_t *));
+    p->topics[i] = xstrdup(topic);
+    p->topic_handles[i] = NULL;
+    if (p->rk)
+        open_topic(p, i);
+}
+
+static void close_topics(struct producer *p)
+{
+    for (size_t i = 0; i < p->topic_count; i++) {
+        if (p->topic_handles[i])
+            rd_kafka_topic_destroy(p->topic_handles[i]);
+        p->topic_handles[i] = NULL;
+    }
+}
+
 /* Ends the handle: all that is outstanding on it is answered. */
 static void close_handle(struct producer *p, int flush_ms)
 {
@@ -202,6 +232,7 @@ static void close_handle(struct producer *p, int flush_ms)
     }
     rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
     rd_kafka_queue_destroy(p->queue);
+    close_topics(p);
     client_destroy(p->rk, "producer", DESTROY_MS);
     p->queue = NULL;
     p->rk = NULL;
@@ -220,6 +251,8 @@ static void replace_handle(struct producer *p)
         return;
     }
     p->fatal = false;
+    for (size_t i = 0; i < p->topic_count; i++)
+        open_topic(p, i);
     log_event(LOG_WARN, "producer.replaced", "a new producer took over",
               LF_STR("brokers", p->settings->kafka.brokers));
 }
@@ -350,6 +383,10 @@ void producer_free(struct producer *p, int timeout_ms)
         SLIST_REMOVE_HEAD(&p->slabs, link);
         free(slab);
     }
+    for (size_t k = 0; k < p->topic_count; k++)
+        free(p->topics[k]);
+    free(p->topics);
+    free(p->topic_handles);
     free(p);
 }
 

@@ -33,6 +33,10 @@ struct producer_stats {
 struct producer *producer_new(struct event_base *base, const struct settings *settings, char *error,
                               size_t error_size);
 
+/* The topic will be produced to: librdkafka learns its leaders now, not at the first record, which would
+ * otherwise wait for up to a second. Once for each topic. */
+void producer_prepare(struct producer *p, const char *topic);
+
 /* Key and value are copied. headers: owned by the producer when 0 is returned, else still the
  * caller's; NULL: none. partition: RD_KAFKA_PARTITION_UA for the partitioner's choice (murmur2, as
  * Java producers choose).

@@ -26,6 +26,9 @@
 #define DESCRIBE_TIMEOUT_MS 10000
 #define TOPICS_TIMEOUT_MS 10000
 #define TOPICS_AGAIN_MS 1000
+/* A cluster that has just started, or a topic that has just been made, is not known everywhere at once:
+ * missing is said when it was missing this often. */
+#define TOPICS_MISSING_MAX 5
 #define GROUP_LEAVE_MS 10000 /* on top of drain_timeout, for the last commit and leaving the group */
 #define FLUSH_MS 5000
 #define STEP_MS 20
@@ -45,6 +48,7 @@ struct engine {
     size_t need_count;
     struct topics_job *topics;
     struct event *topics_timer;
+    unsigned topics_missing; /* answers in a row that said so */
     bool topics_ready;
 
     struct event *stop_timer;
@@ -109,6 +113,14 @@ static void collect_needs(struct engine *e)
     }
 }
 
+/* Emits are on the way of every job that has some; dead letters are not, and may wait. */
+static void prepare_outputs(struct engine *e)
+{
+    for (size_t i = 0; i < e->count; i++)
+        for (size_t k = 0; k < e->settings->pipelines[i].emit_count; k++)
+            producer_prepare(e->producer, e->settings->pipelines[i].emits[k].topic);
+}
+
 static void ask_topics(struct engine *e);
 
 static void on_topics(void *data, int err, const char *text)
@@ -119,12 +131,14 @@ static void on_topics(void *data, int err, const char *text)
     if (err == 0) {
         e->topics_ready = true;
         e->error[0] = 0;
+        prepare_outputs(e);
         for (size_t i = 0; i < e->count; i++)
             pipeline_topics_ready(e->pipelines[i]);
         return;
     }
     snprintf(e->error, sizeof e->error, "%s", text);
-    if (err == -EAGAIN) {
+    e->topics_missing = err == -ENOENT ? e->topics_missing + 1 : 0;
+    if (err == -EAGAIN || (err == -ENOENT && e->topics_missing < TOPICS_MISSING_MAX)) {
         event_add(e->topics_timer,
                   &(struct timeval){TOPICS_AGAIN_MS / 1000, TOPICS_AGAIN_MS % 1000 * 1000});
         return;

@@ -190,7 +190,7 @@ class Engine:
     def __init__(self, test, name, brokers, pipelines, kafka_extra="", top=""):
         self.test, self.name = test, name
         self.conf = test.folder / f"{name}.conf"
-        self.address_file = test.folder / f"{name}.address"
+        self.port_file = test.folder / f"{name}.port"
         self.log = test.folder / f"{name}.log"
         self.process = None
         self.conf.write_text(
