@@ -12,6 +12,7 @@ const struct verb *const cli_verbs[] = {
     &verb_dlq,
     &verb_produce,
     &verb_plugin,
+    &verb_exec,
     &verb_demo,
     &verb_broker,
     &verb_version,
