@@ -72,7 +72,7 @@ static const struct key window_keys[] = {
 
 static const struct key sandbox_keys[] = {
     {"network", KEY_BOOL, AT(settings_sandbox, network), "false", 0, 0, NULL, NULL, 0,
-     "May the plugin open sockets?"},
+     "Whether the plugin may open sockets to other hosts."},
     {"read", KEY_LIST, AT(settings_sandbox, read), "", 0, 0, NULL, NULL, 0,
      "Paths beneath which it may read. The system's libraries are always readable."},
     {"write", KEY_LIST, AT(settings_sandbox, write), "", 0, 0, NULL, NULL, 0,
