@@ -13,6 +13,7 @@ const struct verb *const cli_verbs[] = {
     &verb_produce,
     &verb_plugin,
     &verb_exec,
+    &verb_new,
     &verb_demo,
     &verb_broker,
     &verb_version,
