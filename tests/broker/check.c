@@ -19,7 +19,7 @@
  *   twice      each effect is there at most once, plus once for each kill (KILLS-FILE) before which it
  *              stood there without its job being committed; plus, in all, SLACK (rebalances)
  *
- * KILLS-FILE has, for each kill -9 of the engine, what the broker held just after it:
+ * KILLS-FILE has, for each kill -9 (and SIGTERM) of the engine, what the broker held just after it:
  * "N committed TOPIC P OFFSET" and "N end TOPIC P OFFSET" lines, N from 0.
  */
 #include <inttypes.h>
@@ -458,12 +458,12 @@ static int report(void)
 {
     int code = 0;
 
-    printf("%zu inputs, %zu outputs, %zu dead letters, %d kills of the engine\n", ck.in->count,
+    printf("%zu inputs, %zu outputs, %zu dead letters, the engine ended %d times\n", ck.in->count,
            ck.out->count, ck.dead->count, ck.kill_count);
     for (int kind = 0; kind < JOB_KIND_COUNT; kind++)
         printf("  %-8s %ld%s\n", job_kind_names[kind], ck.ends[kind],
                dies((enum job_kind)kind) ? " (dead letters)" : "");
-    printf("duplicates: %ld; bound (effects that stood uncommitted at a kill): %ld", ck.twice,
+    printf("duplicates: %ld; bound (effects that stood uncommitted when the engine ended): %ld", ck.twice,
            ck.bound);
     if (ck.slack)
         printf(" + %ld for rebalances", ck.slack);
