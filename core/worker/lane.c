@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -470,10 +469,14 @@ static void watch_job(struct lane *l, int64_t now_ns)
         lane_kill(l, DEATH_TIMEOUT, "the job ran past its deadline and its grace");
 }
 
+static void tell_to_stop(struct lane *l);
+
 void lane_watch(struct lane *l, int64_t now_ns)
 {
     const struct settings_pipeline *pl = pool_view(l->pool)->pl;
 
+    if (l->state == LANE_STOPPING && !l->killed)
+        tell_to_stop(l);
     if (l->state == LANE_READY || l->state == LANE_STOPPING)
         watch_job(l, now_ns);
     /* The jobs it had when it was told to stop have their own deadlines; then `close` has this long. */
@@ -552,7 +555,7 @@ int lane_start(struct lane *l)
                      (uint64_t)v->pl->ring_bytes);
     /* Nothing has been read yet: the first result must wake us. */
     atomic_store(&l->channel.control->results.reader_sleeps, 1);
-    l->was_ready = l->killed = l->cancelled = false;
+    l->was_ready = l->killed = l->cancelled = l->stop_told = false;
     l->done = 0;
     l->seen_current = 0;
     l->oom_kills = host_oom_kills();
@@ -571,10 +574,19 @@ int lane_start(struct lane *l)
     return 0;
 }
 
-void lane_stop(struct lane *l)
+/* Told once its ring has room for the word; the watch tries again where it has none. */
+static void tell_to_stop(struct lane *l)
 {
     void *at;
 
+    if (l->stop_told || ring_reserve(&l->jobs, WIRE_STOP, 0, &at) != 0)
+        return;
+    l->stop_told = true;
+    lane_flush(l);
+}
+
+void lane_stop(struct lane *l)
+{
     if (l->state == LANE_STARTING) {
         set_state(l, LANE_STOPPING);
         l->stop_since_ns = clock_now_ns();
@@ -585,10 +597,5 @@ void lane_stop(struct lane *l)
         return;
     set_state(l, LANE_STOPPING);
     l->stop_since_ns = clock_now_ns();
-    if (ring_reserve(&l->jobs, WIRE_STOP, 0, &at) != 0) {
-        /* The ring is full to the brim: closing the socket says the same, a little later. */
-        shutdown(l->pass_fd, SHUT_WR);
-    }
-    lane_flush(l);
-    wake_worker(l);
+    tell_to_stop(l);
 }

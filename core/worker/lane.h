@@ -56,6 +56,7 @@ struct lane {
     int64_t seen_since_ns; /* ... and since when */
     bool cancelled;
     int64_t stop_since_ns;
+    bool stop_told;
 
     bool was_ready;          /* this process has been */
     bool killed;             /* by us, for `kill_cause` */

@@ -146,6 +146,7 @@ static void recycle_if_old(struct pool *p, struct lane *l)
               LF_INT("pid", l->pid), LF_INT("jobs", l->done));
     p->stats.recycled++;
     lane_stop(l);
+    event_add(p->watch, &(struct timeval){0, WATCH_MS * 1000});
 }
 
 void pool_lane_batch(struct pool *p, struct lane *l)

@@ -170,8 +170,9 @@ struct quern_option {
 
 /* ---- The plugin --------------------------------------------------------------------------------*/
 
-/* What the plugin needs of the machine beyond reading its job and answering it. The worker is locked
- * down to what is declared here and granted in the settings; anything else fails with EPERM. */
+/* What the plugin needs of the machine beyond reading its job and answering it, for `quern plugin
+ * inspect` and for whoever writes the pipeline. What it gets is what the pipeline's `sandbox` grants;
+ * anything else fails with EPERM. */
 #define QUERN_NEEDS_NETWORK 0x1u /* opens sockets to other hosts */
 #define QUERN_NEEDS_FILES 0x2u   /* opens files outside the system's libraries */
 
