@@ -40,18 +40,26 @@ static const struct verb probe = {
 
 const struct verb *const cli_verbs[] = {&probe, NULL};
 
-static int call(const char *a, const char *b, const char *c, const char *d)
+/* main()'s arguments are writable and outlive the call, as here: `seen` points into them. */
+static int call_main(const char *const *args)
 {
-    const char *args[] = {"quern", "probe", a, b, c, d, NULL};
-    char *argv[7];
+    static char words[8][64];
+    static char *argv[9];
     int argc = 0;
 
     memset(seen_values, 0, sizeof seen_values);
     seen = (struct cli){0};
-    for (int i = 0; i < 6 && args[i]; i++)
-        argv[argc++] = strdup(args[i]);
+    for (; argc < 8 && args[argc]; argc++) {
+        snprintf(words[argc], sizeof words[argc], "%s", args[argc]);
+        argv[argc] = words[argc];
+    }
     argv[argc] = NULL;
-    return cli_main(argc, argv); /* argv leaks: seen.argv points into it */
+    return cli_main(argc, argv);
+}
+
+static int call(const char *a, const char *b, const char *c, const char *d)
+{
+    return call_main((const char *const[]){"quern", "probe", a, b, c, d, NULL});
 }
 
 static void test_forms_of_options(void **state)
@@ -87,17 +95,13 @@ static void test_wrong_use(void **state)
 
 static void test_help_and_unknown(void **state)
 {
-    char *help[] = {strdup("quern"), strdup("probe"), strdup("--help"), NULL};
-    char *list[] = {strdup("quern"), strdup("help"), NULL};
-    char *unknown[] = {strdup("quern"), strdup("prode"), NULL};
-    char *none[] = {strdup("quern"), NULL};
-
     (void)state;
-    seen = (struct cli){0};
-    assert_int_equal(cli_main(3, help), EXIT_SUCCESS);
-    assert_int_equal(cli_main(2, list), EXIT_SUCCESS);
-    assert_int_equal(cli_main(2, unknown), EX_USAGE);
-    assert_int_equal(cli_main(1, none), EX_USAGE);
+    assert_int_equal(call_main((const char *const[]){"quern", "probe", "--help", NULL}), EXIT_SUCCESS);
+    assert_null(seen.verb);
+    assert_int_equal(call_main((const char *const[]){"quern", "help", NULL}), EXIT_SUCCESS);
+    assert_int_equal(call_main((const char *const[]){"quern", "help", "probe", NULL}), EXIT_SUCCESS);
+    assert_int_equal(call_main((const char *const[]){"quern", "prode", NULL}), EX_USAGE);
+    assert_int_equal(call_main((const char *const[]){"quern", NULL}), EX_USAGE);
     assert_null(seen.verb);
 }
 
