@@ -2,8 +2,8 @@
 /*
  * quern exec: one job through one plugin, here and now, without Kafka: for whoever writes a plugin.
  *
- * quern itself never loads a plugin; this process becomes quern-worker, in the foreground and with the
- * same terminal, so that Ctrl-C, a debugger and valgrind work as with any program.
+ * quern itself never loads a plugin; this process becomes quern-worker, in the foreground and with
+ * the same terminal, so that Ctrl-C, a debugger and valgrind work as with any program.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ static int become_worker(const struct cli *cli, const struct plugins *p, int jso
         collect(&args, cli, p->worker, path);
         add(&args, "--deadline-ms", deadline);
         if (json)
-            args.list[args.count++] = (char *)(uintptr_t)"--json";
+            args.list[args.count++] = (char *)(uintptr_t) "--json";
         args.list[args.count] = NULL;
         execv(p->worker, args.list);
         code = cli_fail(cli, EX_OSFILE, "%s cannot be run: %s", p->worker, strerror(errno));
@@ -94,17 +94,22 @@ static int run(struct cli *cli)
 const struct verb verb_exec = {
     .name = "exec",
     .summary = "run one job through a plugin, without Kafka",
-    .usage = "PLUGIN|PATH --job FILE|- [-k KEY] [-H NAME=VALUE]... [--set NAME=VALUE]... [-o table|json]",
+    .usage = "PLUGIN|PATH --job FILE|- [-k KEY] [-H NAME=VALUE]... [--set NAME=VALUE]... [-o "
+             "table|json]",
     .examples = "echo world | quern exec ./build/hello.so --job - --set greeting=hello\n"
                 "quern exec thumbnail --job job.json --set sink_root=/tmp/out -o json",
-    .about = "Prints the verdict, code and text, what was emitted and how long it took; log lines go to\n"
-             "stderr. Exit code 0: OK or SKIP; 65: REJECT; 75: RETRY or DEFER; 70: FATAL; 78: the plugin\n"
-             "refuses its settings. There is no sandbox here, and nobody kills a job that takes too long.\n"
+    .about = "Prints the verdict, code and text, what was emitted and how long it took; log lines "
+             "go to\n"
+             "stderr. Exit code 0: OK or SKIP; 65: REJECT; 75: RETRY or DEFER; 70: FATAL; 78: the "
+             "plugin\n"
+             "refuses its settings. There is no sandbox here, and nobody kills a job that takes "
+             "too long.\n"
              "\n"
              "With a debugger: the process becomes quern-worker, which loads the plugin.\n"
              "  gdb -ex 'set breakpoint pending on' -ex 'break hello_handle' -ex run \\\n"
              "      --args quern exec ./build/hello.so --job job.txt\n"
-             "  valgrind --trace-children=yes --leak-check=full quern exec ./build/hello.so --job job.txt\n"
+             "  valgrind --trace-children=yes --leak-check=full quern exec ./build/hello.so --job "
+             "job.txt\n"
              "A list is written with commas: --set formats=jpeg,webp.",
     .options =
         (const struct verb_option[]){

@@ -2,8 +2,8 @@
 /*
  * quern new: a plugin to begin with, that builds, passes its test and does something.
  *
- * Writes only what is not there: a file that exists is never touched, and then nothing is written at
- * all.
+ * Writes only what is not there: a file that exists is never touched, and then nothing is written
+ * at all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,8 +92,9 @@ static int check_absent(const struct cli *cli, const char *dir)
     for (const struct template *t = templates; t->name; t++) {
         char *path = xasprintf("%s/%s", dir, t->name);
         bool there = faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-        int code = there ? cli_fail(cli, EX_CANTCREAT, "%s is there already; nothing was written", path)
-                         : EXIT_SUCCESS;
+        int code =
+            there ? cli_fail(cli, EX_CANTCREAT, "%s is there already; nothing was written", path)
+                  : EXIT_SUCCESS;
 
         free(path);
         if (there)
@@ -112,7 +113,8 @@ static int write_all(const struct cli *cli, const char *name, const char *dir)
     for (const struct template *t = templates; code == EXIT_SUCCESS && t->name; t++)
         code = write_one(cli, t, name, dir);
     if (code == EXIT_SUCCESS)
-        fprintf(stderr, "\nNext: cd %s && meson setup build && ninja -C build && meson test -C build\n",
+        fprintf(stderr,
+                "\nNext: cd %s && meson setup build && ninja -C build && meson test -C build\n",
                 dir);
     return code;
 }
@@ -135,9 +137,11 @@ const struct verb verb_new = {
     .usage = "plugin NAME [--dir DIR]",
     .examples = "quern new plugin hello\n"
                 "cd hello && meson setup build && ninja -C build && meson test -C build",
-    .about = "Writes plugin.c, test.c, meson.build, pipeline.conf and README.md. Never overwrites: where\n"
-             "one of them exists, nothing is written. Building needs pkg-config to find quern-sdk and\n"
-             "quern-testkit.",
+    .about =
+        "Writes plugin.c, test.c, meson.build, pipeline.conf and README.md. Never overwrites: "
+        "where\n"
+        "one of them exists, nothing is written. Building needs pkg-config to find quern-sdk and\n"
+        "quern-testkit.",
     .options = (const struct verb_option[]){{"dir", 'd', "DIR", "where to; default: ./NAME"},
                                             VERB_OPTIONS_END},
     .run = run,

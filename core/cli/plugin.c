@@ -23,20 +23,25 @@
 #define DESCRIBE_TIMEOUT_MS 10000
 
 /* QUERN_TYPE_... and so on of the SDK, by value: this room does not see the SDK. */
-enum { TYPE_STRING = 1, TYPE_INT, TYPE_FLOAT, TYPE_BOOL, TYPE_DURATION, TYPE_SIZE, TYPE_CHOICE, TYPE_LIST };
+enum {
+    TYPE_STRING = 1,
+    TYPE_INT,
+    TYPE_FLOAT,
+    TYPE_BOOL,
+    TYPE_DURATION,
+    TYPE_SIZE,
+    TYPE_CHOICE,
+    TYPE_LIST
+};
 #define OPTION_REQUIRED 0x1u
-#define OPTION_SECRET 0x2u
-#define NEEDS_NETWORK 0x1u
-#define NEEDS_FILES 0x2u
+#define OPTION_SECRET   0x2u
+#define NEEDS_NETWORK   0x1u
+#define NEEDS_FILES     0x2u
 
-static const char *const type_names[] = {[TYPE_STRING] = "string",
-                                         [TYPE_INT] = "int",
-                                         [TYPE_FLOAT] = "float",
-                                         [TYPE_BOOL] = "bool",
-                                         [TYPE_DURATION] = "duration",
-                                         [TYPE_SIZE] = "size",
-                                         [TYPE_CHOICE] = "choice",
-                                         [TYPE_LIST] = "list"};
+static const char *const type_names[] = {
+    [TYPE_STRING] = "string", [TYPE_INT] = "int",           [TYPE_FLOAT] = "float",
+    [TYPE_BOOL] = "bool",     [TYPE_DURATION] = "duration", [TYPE_SIZE] = "size",
+    [TYPE_CHOICE] = "choice", [TYPE_LIST] = "list"};
 
 static const char *type_name(int32_t type)
 {
@@ -193,10 +198,10 @@ static void inspect_json(const struct descriptor *d)
 
         buf_str(&out, i ? ",{" : "{");
         json_field(&out, "name", o->name);
-        buf_printf(&out, ",\"type\":\"%s\",\"required\":%s,\"secret\":%s,\"min\":%lld,\"max\":%lld,",
-                   type_name(o->type), o->flags & OPTION_REQUIRED ? "true" : "false",
-                   o->flags & OPTION_SECRET ? "true" : "false", (long long)o->min,
-                   (long long)o->max);
+        buf_printf(
+            &out, ",\"type\":\"%s\",\"required\":%s,\"secret\":%s,\"min\":%lld,\"max\":%lld,",
+            type_name(o->type), o->flags & OPTION_REQUIRED ? "true" : "false",
+            o->flags & OPTION_SECRET ? "true" : "false", (long long)o->min, (long long)o->max);
         json_field(&out, "default", o->fallback);
         buf_char(&out, ',');
         json_field(&out, "choices", o->choices);
@@ -417,10 +422,12 @@ const struct verb verb_plugin = {
     .name = "plugin",
     .summary = "the plugins that are installed; what one says of itself; whether it is well",
     .usage = "list | inspect PLUGIN|PATH | check PLUGIN|PATH [-c FILE] [-o table|json]",
-    .examples = "quern plugin list\nquern plugin inspect thumbnail\nquern plugin check ./build/hello.so",
-    .about = "A name is looked up in the settings' plugin_dirs, or in the installed folder where there\n"
-             "are no settings; QUERN_PLUGIN_PATH comes first. What has a '/' is a path.\n"
-             "Exit code of check: 0, all lines \"ok\"; 65, there is a FAIL.",
+    .examples =
+        "quern plugin list\nquern plugin inspect thumbnail\nquern plugin check ./build/hello.so",
+    .about =
+        "A name is looked up in the settings' plugin_dirs, or in the installed folder where there\n"
+        "are no settings; QUERN_PLUGIN_PATH comes first. What has a '/' is a path.\n"
+        "Exit code of check: 0, all lines \"ok\"; 65, there is a FAIL.",
     .options =
         (const struct verb_option[]){VERB_OPTION_CONFIG, VERB_OPTION_OUTPUT, VERB_OPTIONS_END},
     .run = run,

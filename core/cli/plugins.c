@@ -37,8 +37,8 @@ static void from_build(struct plugins *p)
         if (*c != ':')
             add_dir(p, &count, c, strcspn(c, ":"));
     add_dir(p, &count, QUERN_PLUGINDIR, strlen(QUERN_PLUGINDIR));
-    p->worker = libexec && libexec[0] ? xasprintf("%s/quern-worker", libexec)
-                                      : xstrdup(QUERN_WORKER);
+    p->worker =
+        libexec && libexec[0] ? xasprintf("%s/quern-worker", libexec) : xstrdup(QUERN_WORKER);
 }
 
 int plugins_init(struct plugins *p, const struct cli *cli)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a verb that is about plugins looks for them: as the settings say when they can be loaded, else
- * as quern was built. People look at plugins before they have settings, so broken or absent settings
- * are no error here unless they were named with -c.
+ * Where a verb that is about plugins looks for them: as the settings say when they can be loaded,
+ * else as quern was built. People look at plugins before they have settings, so broken or absent
+ * settings are no error here unless they were named with -c.
  */
 #ifndef QUERN_CLI_PLUGINS_H
 #define QUERN_CLI_PLUGINS_H

@@ -3,7 +3,8 @@
 #ifndef QUERN_CLI_TEMPLATES_H
 #define QUERN_CLI_TEMPLATES_H
 
-struct template {
+struct template
+{
     const char *name; /* of the file to write */
     const char *text; /* with @NAME@ and @IDENT@ to be filled in */
 };

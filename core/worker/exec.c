@@ -13,7 +13,7 @@
 #include "kit.h"
 #include "worker/plugin_file.h"
 
-#define JOB_MAX ((size_t)1 << 30)
+#define JOB_MAX     ((size_t)1 << 30)
 #define HEADERS_MAX 256
 
 struct exec {
@@ -29,7 +29,8 @@ struct exec {
 static const char *const verdicts[] = {"ok",     "skip",    "retry", "defer",
                                        "reject", "pending", "fatal"};
 static const char *const levels[] = {"debug", "info", "warn", "error"};
-static void (*kit_log)(const struct quern_host *, struct quern_job *, int32_t, const char *, size_t);
+static void (*kit_log)(const struct quern_host *, struct quern_job *, int32_t, const char *,
+                       size_t);
 
 static int fail(int code, const char *what, const char *text)
 {
@@ -91,8 +92,8 @@ static int add_header(struct exec *x, const char *given)
 
     if (!equals || equals == given || x->job.header_count == HEADERS_MAX)
         return fail(EX_USAGE, given, "not name=value, or one header too many");
-    x->headers[x->job.header_count++] = (struct quern_header){
-        xstrndup(given, (size_t)(equals - given)), quern_text(equals + 1)};
+    x->headers[x->job.header_count++] =
+        (struct quern_header){xstrndup(given, (size_t)(equals - given)), quern_text(equals + 1)};
     return 0;
 }
 
@@ -199,7 +200,8 @@ static void print_json(const struct quern_testkit_result *r)
 {
     struct buf b = BUF_INIT;
 
-    buf_printf(&b, "{\"verdict\":\"%s\",\"returned\":%d", verdict_name(r->verdict), (int)r->verdict);
+    buf_printf(&b, "{\"verdict\":\"%s\",\"returned\":%d", verdict_name(r->verdict),
+               (int)r->verdict);
     put_bytes(&b, "code", quern_text(r->code));
     put_bytes(&b, "text", quern_text(r->text));
     if (r->retry_after_ms >= 0)

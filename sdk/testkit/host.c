@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The testkit's table of services. Answers as the worker's does (core/worker/host.c), but keeps what
- * it is told instead of sending it, and fails where the test wants it to.
+ * The testkit's table of services. Answers as the worker's does (core/worker/host.c), but keeps
+ * what it is told instead of sending it, and fails where the test wants it to.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -67,7 +67,8 @@ int64_t kit_ticks_ms(const struct quern_testkit *kit)
     return kit->clock_ms >= 0 ? kit->clock_ms : clock_of(CLOCK_MONOTONIC);
 }
 
-/* `array` with room for one more of `item` bytes; NULL: no memory, and the old one is still there. */
+/* `array` with room for one more of `item` bytes; NULL: no memory, and the old one is still there.
+ */
 static void *grown(void *array, size_t count, size_t *cap, size_t item)
 {
     void *bigger;
@@ -178,9 +179,8 @@ static bool copy_emit(struct quern_testkit *kit, const struct quern_emit *e,
 
     if (!headers)
         return false;
-    *to = (struct quern_testkit_emit){.alias = take_text(kit, e->alias),
-                                      .headers = headers,
-                                      .header_count = e->header_count};
+    *to = (struct quern_testkit_emit){
+        .alias = take_text(kit, e->alias), .headers = headers, .header_count = e->header_count};
     if (!to->alias || !take_bytes(kit, e->key, &to->key) || !take_bytes(kit, e->value, &to->value))
         return false;
     for (uint32_t i = 0; i < e->header_count; i++) {

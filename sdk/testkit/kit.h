@@ -2,8 +2,8 @@
 /*
  * The inside of a testkit, shared by its own files only.
  *
- * All that a run makes hangs on one list of blocks, each a malloc() of its own and no arena: so that a
- * sanitizer sees a plugin read one byte behind what it was given.
+ * All that a run makes hangs on one list of blocks, each a malloc() of its own and no arena: so
+ * that a sanitizer sees a plugin read one byte behind what it was given.
  */
 #ifndef QUERN_TESTKIT_KIT_H
 #define QUERN_TESTKIT_KIT_H
@@ -16,8 +16,8 @@
 #include "options.h"
 
 #define KIT_METRICS_MAX 64
-#define KIT_CODE_MAX 64
-#define KIT_TEXT_MAX 4096
+#define KIT_CODE_MAX    64
+#define KIT_TEXT_MAX    4096
 
 struct kit_block;
 

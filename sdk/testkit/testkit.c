@@ -14,7 +14,7 @@
 
 /* Up to `handle`: what the first ABI had. Less than that is not a plugin. */
 #define PLUGIN_SIZE_MIN (offsetof(struct quern_plugin, handle) + sizeof(void *))
-#define DEADLINE_MS 30000
+#define DEADLINE_MS     30000
 
 static void *sure(void *memory)
 {
@@ -60,10 +60,9 @@ void quern_testkit_free(struct quern_testkit *kit)
 
 static void add_value(struct quern_testkit *kit, const char *name, const char *text, bool list)
 {
-    kit->values =
-        sure(reallocarray(kit->values, kit->value_count + 1, sizeof *kit->values));
-    kit->values[kit->value_count++] = (struct option_value){
-        sure(strdup(name)), text ? sure(strdup(text)) : NULL, list};
+    kit->values = sure(reallocarray(kit->values, kit->value_count + 1, sizeof *kit->values));
+    kit->values[kit->value_count++] =
+        (struct option_value){sure(strdup(name)), text ? sure(strdup(text)) : NULL, list};
 }
 
 void quern_testkit_set(struct quern_testkit *kit, const char *name, const char *text)
@@ -127,10 +126,8 @@ static int start_plugin(struct quern_testkit *kit)
     const struct quern_plugin *p = &kit->plugin;
     int err = 0;
 
-    kit->context = (struct quern_context){.size = sizeof kit->context,
-                                          .worker = 1,
-                                          .host = &kit->table,
-                                          .pipeline = kit->pipeline};
+    kit->context = (struct quern_context){
+        .size = sizeof kit->context, .worker = 1, .host = &kit->table, .pipeline = kit->pipeline};
     kit->self = kit->options.settings;
     if (p->check)
         err = p->check(&kit->context, kit->options.settings);
@@ -208,8 +205,7 @@ static void begin(struct quern_testkit *kit, const struct quern_testkit_job *job
     kit->alloc_count = 0;
     atomic_store(&kit->cancel_asked, 0);
     kit->result = (struct quern_testkit_result){.retry_after_ms = -1};
-    kit->deadline_at_ms =
-        kit_ticks_ms(kit) + (job->deadline_ms ? job->deadline_ms : DEADLINE_MS);
+    kit->deadline_at_ms = kit_ticks_ms(kit) + (job->deadline_ms ? job->deadline_ms : DEADLINE_MS);
     kit->job = (struct quern_job){.size = sizeof kit->job,
                                   .attempt = job->attempt ? job->attempt : 1,
                                   .host = &kit->table,
@@ -223,8 +219,8 @@ static void begin(struct quern_testkit *kit, const struct quern_testkit_job *job
                                   .header_count = job->header_count};
     if (job->timestamp_ms == 0)
         kit->job.timestamp_ms = kit->clock_ms >= 0 ? kit->clock_ms : (int64_t)time(NULL) * 1000;
-    snprintf(kit->id, sizeof kit->id, "%s/%" PRId32 "/%" PRId64, kit->job.topic,
-             kit->job.partition, kit->job.offset);
+    snprintf(kit->id, sizeof kit->id, "%s/%" PRId32 "/%" PRId64, kit->job.topic, kit->job.partition,
+             kit->job.offset);
     kit->job.id = kit->id;
 }
 
@@ -243,8 +239,8 @@ const struct quern_testkit_result *quern_testkit_run(struct quern_testkit *kit,
     clock_gettime(CLOCK_MONOTONIC, &start);
     r->verdict = kit->plugin.handle(kit->self, &kit->job);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    r->run_ms = (double)(end.tv_sec - start.tv_sec) * 1e3 +
-                (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+    r->run_ms =
+        (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
     r->code = kit->code;
     r->text = kit->text;
     r->emits = kit->emits;

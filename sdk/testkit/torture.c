@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies nobody has thought of. Each is a malloc() of exactly its size, so that a sanitizer sees one
- * byte read too many. A plugin passes when it comes back with a verdict that exists, and does not stop
- * the whole pipeline (QUERN_FATAL) over what is in one body.
+ * Bodies nobody has thought of. Each is a malloc() of exactly its size, so that a sanitizer sees
+ * one byte read too many. A plugin passes when it comes back with a verdict that exists, and does
+ * not stop the whole pipeline (QUERN_FATAL) over what is in one body.
  */
 #include <stdlib.h>
 
 #include "kit.h"
 
 #define HUGE_BODY ((size_t)8 << 20)
-#define HEADERS 64
+#define HEADERS   64
 
 enum mode { MODE_PLAIN, MODE_CANCELLED, MODE_NO_MEMORY, MODE_EMIT_TOO_BIG, MODE_NO_ALIAS, MODES };
 
@@ -17,10 +17,32 @@ static const char *const mode_names[MODES] = {"", ", cancelled", ", without memo
                                               ", emits answer -E2BIG", ", emits answer -ENOENT"};
 
 static const char *const texts[] = {
-    "x", " ", "\n", "null", "[]", "{}", "\"", "{\"", "{\"a\":", "[1,", "0", "-", "1e999999",
-    "{\"a\":{\"a\":{\"a\":", "\xef\xbb\xbf{}", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xff\xfe",
-    "%s%n%p%d", "../../../../etc/passwd", "file:///dev/zero", "\x1b[2J", "\xe2\x80\xae",
-    "99999999999999999999999999999999", "{\"\":\"\",\"\":\"\"}",
+    "x",
+    " ",
+    "\n",
+    "null",
+    "[]",
+    "{}",
+    "\"",
+    "{\"",
+    "{\"a\":",
+    "[1,",
+    "0",
+    "-",
+    "1e999999",
+    "{\"a\":{\"a\":{\"a\":",
+    "\xef\xbb\xbf{}",
+    "\xe2\x82",
+    "\xc0\xaf",
+    "\xed\xa0\x80",
+    "\xff\xfe",
+    "%s%n%p%d",
+    "../../../../etc/passwd",
+    "file:///dev/zero",
+    "\x1b[2J",
+    "\xe2\x80\xae",
+    "99999999999999999999999999999999",
+    "{\"\":\"\",\"\":\"\"}",
 };
 
 struct torture {
@@ -41,8 +63,8 @@ static void set_mode(struct quern_testkit *kit, enum mode mode)
 static void run_one(struct torture *t, const char *what, struct quern_bytes body, uint32_t headers,
                     enum mode mode)
 {
-    struct quern_testkit_job job = {.value = body, .key = body, .headers = t->headers,
-                                    .header_count = headers};
+    struct quern_testkit_job job = {
+        .value = body, .key = body, .headers = t->headers, .header_count = headers};
     int32_t verdict;
 
     if (body.len > 4096)

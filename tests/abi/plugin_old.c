@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A plugin as somebody built it years ago: with a header that lacks the newest function and the newest
- * field. It uses a bit of everything else, and must run on today's engine as it did then.
+ * A plugin as somebody built it years ago: with a header that lacks the newest function and the
+ * newest field. It uses a bit of everything else, and must run on today's engine as it did then.
  */
 #include "v1.0/plugin.h"
 
@@ -51,5 +51,5 @@ static int32_t old_handle(void *self, struct quern_job *job)
 }
 
 QUERN_PLUGIN_NAMED("plugin-old", "1.0.0", "Was built with the header of an older engine.",
-                   .options = options, .settings_size = sizeof(struct settings),
-                   .open = old_open, .handle = old_handle);
+                   .options = options, .settings_size = sizeof(struct settings), .open = old_open,
+                   .handle = old_handle);

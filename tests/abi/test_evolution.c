@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Old plugin on a new host, new plugin on an old host, and a plugin from the future: what the sizes in
- * the structs are for.
+ * Old plugin on a new host, new plugin on an old host, and a plugin from the future: what the sizes
+ * in the structs are for.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
 #include <quern/testkit.h>
 
 static const char *old_plugin;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The testkit tells the truth: what a plugin did is what a test sees, and what a test asks for is what
- * the plugin meets.
+ * The testkit tells the truth: what a plugin did is what a test sees, and what a test asks for is
+ * what the plugin meets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
 #include <quern/testkit.h>
 
 struct settings {
@@ -19,7 +18,8 @@ struct settings {
 };
 
 static const struct quern_option options[] = {
-    QUERN_CHOICE(struct settings, mode, "emit", "emit|alloc|loop|bad|fatal|later|time", "What to do."),
+    QUERN_CHOICE(struct settings, mode, "emit", "emit|alloc|loop|bad|fatal|later|time",
+                 "What to do."),
     QUERN_LIST(struct settings, words, "a,b", "Words."),
     QUERN_DURATION(struct settings, wait, "2s", 0, 10000, "How long."),
     QUERN_OPTIONS_END,

@@ -2,10 +2,11 @@
 /*
  * quern/testkit.h: runs a plugin in a unit test. No Kafka, no daemon, no second process.
  *
- * The testkit is a host of its own: it opens the plugin with the settings it is given, hands it jobs,
- * and keeps what came back: the verdict, code and text, the emits, the log lines, the metrics. Settings
- * go through the same code as in production. What is hard to come by in production is asked for here:
- * a clock that stands still, a cancelled job, memory that runs out, an emit that is refused.
+ * The testkit is a host of its own: it opens the plugin with the settings it is given, hands it
+ * jobs, and keeps what came back: the verdict, code and text, the emits, the log lines, the
+ * metrics. Settings go through the same code as in production. What is hard to come by in
+ * production is asked for here: a clock that stands still, a cancelled job, memory that runs out,
+ * an emit that is refused.
  *
  *     struct quern_testkit *kit = quern_testkit_new();
  *     struct quern_testkit_job job = {.value = quern_text("world")};
@@ -18,8 +19,8 @@
  *     quern_testkit_free(kit);
  *
  * Link libquern-testkit (pkg-config quern-testkit). One testkit holds one plugin; a test may have
- * several testkits. One thread, but for quern_job_cancelled(), as in production. Not part of the ABI: a test is built
- * with the engine it tests against.
+ * several testkits. One thread, but for quern_job_cancelled(), as in production. Not part of the
+ * ABI: a test is built with the engine it tests against.
  */
 #ifndef QUERN_TESTKIT_H
 #define QUERN_TESTKIT_H
@@ -37,12 +38,12 @@ struct quern_testkit_job {
     struct quern_bytes value;
     const struct quern_header *headers;
     uint32_t header_count;
-    uint32_t attempt;        /* 0: 1 */
-    int64_t timestamp_ms;    /* 0: the clock's; -1: none */
-    int64_t deadline_ms;     /* from now; 0: 30 s */
-    const char *topic;       /* NULL: "test" */
+    uint32_t attempt;     /* 0: 1 */
+    int64_t timestamp_ms; /* 0: the clock's; -1: none */
+    int64_t deadline_ms;  /* from now; 0: 30 s */
+    const char *topic;    /* NULL: "test" */
     int32_t partition;
-    int64_t offset;          /* 0: the next */
+    int64_t offset; /* 0: the next */
 };
 
 struct quern_testkit_emit { /* a copy */
@@ -59,10 +60,10 @@ struct quern_testkit_line {
 
 /* Valid until the next run or the end of the testkit. */
 struct quern_testkit_result {
-    int32_t verdict;       /* QUERN_OK ...; what `handle` returned */
-    const char *code;      /* "" where the plugin gave none */
+    int32_t verdict;  /* QUERN_OK ...; what `handle` returned */
+    const char *code; /* "" where the plugin gave none */
     const char *text;
-    int64_t retry_after_ms; /* -1: not asked for */
+    int64_t retry_after_ms;                 /* -1: not asked for */
     const struct quern_testkit_emit *emits; /* staged; sent only with OK and SKIP */
     size_t emit_count;
     const struct quern_testkit_line *lines;
@@ -86,7 +87,8 @@ void quern_testkit_pipeline(struct quern_testkit *kit, const char *name);
 
 /* ---- The plugin ---- */
 
-/* Fills the settings, calls `check` and `open`. 0, or a negative errno and quern_testkit_error(). */
+/* Fills the settings, calls `check` and `open`. 0, or a negative errno and quern_testkit_error().
+ */
 int quern_testkit_open(struct quern_testkit *kit, const struct quern_plugin *plugin);
 /* The same of a built .so. */
 int quern_testkit_open_file(struct quern_testkit *kit, const char *path);
@@ -118,7 +120,8 @@ double quern_testkit_metric(const struct quern_testkit *kit, const char *name, s
 
 /* ---- What is hard to come by ---- */
 
-/* The clock stands at that Unix time, and so do deadlines, until it is set again; -1: the real one. */
+/* The clock stands at that Unix time, and so do deadlines, until it is set again; -1: the real one.
+ */
 void quern_testkit_clock(struct quern_testkit *kit, int64_t now_ms);
 /* Moves a clock that stands. */
 void quern_testkit_advance(struct quern_testkit *kit, int64_t ms);
@@ -128,14 +131,14 @@ void quern_testkit_cancel_after(struct quern_testkit *kit, uint32_t n);
 void quern_testkit_fail_alloc(struct quern_testkit *kit, uint32_t n);
 /* Each quern_emit() answers `error` (-E2BIG, -ENOENT, ...); 0: as usual. */
 void quern_testkit_fail_emit(struct quern_testkit *kit, int32_t error);
-/* The host looks to the plugin like one whose table ends before the byte `size`: what lies behind it
- * answers -ENOTSUP. 0: whole. */
+/* The host looks to the plugin like one whose table ends before the byte `size`: what lies behind
+ * it answers -ENOTSUP. 0: whole. */
 void quern_testkit_host_size(struct quern_testkit *kit, size_t size);
 
 /* Bodies nobody has thought of, each with no header and with 64: absent, empty, one byte, zeros,
  * 8 MiB, deep brackets, cut and broken UTF-8, noise; then again cancelled, without memory and with
- * emits that are refused. Crashes are the sanitizer's to find. 0; -EBADMSG: a verdict that does not exist,
- * which quern_testkit_error() describes, along with the body. `seed` decides the noise. */
+ * emits that are refused. Crashes are the sanitizer's to find. 0; -EBADMSG: a verdict that does not
+ * exist, which quern_testkit_error() describes, along with the body. `seed` decides the noise. */
 int quern_testkit_torture(struct quern_testkit *kit, uint32_t seed);
 
 #ifdef __cplusplus
