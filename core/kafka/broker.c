@@ -11,6 +11,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +36,19 @@ static void shorten_first_rebalance(struct broker *br)
         delay(br->cluster, 100);
 }
 
+/* Its thread must take no signal: it ends at the first EINTR, and then destroying it waits for ever. */
+static rd_kafka_mock_cluster_t *new_cluster(rd_kafka_t *rk)
+{
+    rd_kafka_mock_cluster_t *cluster;
+    sigset_t all, old;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    cluster = rd_kafka_mock_cluster_new(rk, 1);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return cluster;
+}
+
 struct broker *broker_new(char *error, size_t error_size)
 {
     struct settings_kafka none = {.client_id = (char[]){"quern-broker"}, .brokers = (char[]){""}};
@@ -50,7 +64,7 @@ struct broker *broker_new(char *error, size_t error_size)
         snprintf(error, error_size, "librdkafka makes no handle: %s", text);
         goto fail;
     }
-    br->cluster = rd_kafka_mock_cluster_new(br->rk, 1);
+    br->cluster = new_cluster(br->rk);
     if (!br->cluster) {
         snprintf(error, error_size, "librdkafka makes no mock cluster");
         goto fail;
